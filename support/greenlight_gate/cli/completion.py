@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import CATEGORIES, OWN
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import category, command_of
 from greenlight_gate.targets.model import PROMPTS
@@ -80,7 +80,7 @@ def _words(path: str, parser: argparse.ArgumentParser) -> Iterator[_CommandWords
 def _known(name: str) -> tuple[str, ...]:
     """The values that options of this name usually have; () if there are none."""
     known = {
-        "environment": environments(), "categories": CATEGORIES, "profile": profiles(), "prompt": PROMPTS,
+        "environment": environments(), "categories": (*CATEGORIES, OWN), "profile": profiles(), "prompt": PROMPTS,
     }  # fmt: skip
     return tuple(known.get(name, ()))
 

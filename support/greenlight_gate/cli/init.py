@@ -273,6 +273,8 @@ class _Dialogue:
         )  # fmt: skip
         found = asyncio.run(recognise(draft, options.folder))
         self._say("ok", f"a server listens at {url.partition('?')[0]}")
+        for name in found.profiles:
+            self._say("ok", f"it looks like {name}")
         draft = replace(draft, health=found.health, api_version=found.api_version, reference=found.is_reference)
         if options.sign_in is not None:
             self._sign_in(in_profile=False, guess=None)

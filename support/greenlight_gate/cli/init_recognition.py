@@ -1,6 +1,7 @@
 """What a server shows before users sign in: that it is there, its health, and which profile it may use."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +69,8 @@ async def recognise(draft: TargetDraft, folder: Path) -> Recognised:
     try:
         await secure(target, ssl_context(target))
     except Misconfigured as error:
-        raise Misconfigured(f"{error} (here: --ca-file FILE)") from error
+        option = " (here: --ca-file FILE)" if isinstance(error.__cause__, ssl.SSLCertVerificationError) else ""
+        raise Misconfigured(f"{error}{option}") from error
     health, version, is_reference = "", "", False
     try:
         report = await check_health(target)

@@ -13,6 +13,7 @@ ASKED: list[tuple[str, set[str]]] = [
     ("ru", {"run"}),
     ("run --last", {"--last-failed"}),
     ("run --categories func", {"functional"}),
+    ("run --categories ow", {"own"}),
     ("load --prompt two", {"two_tools"}),
     ("services sto", {"stop"}),
     ("profile check --pro", set()),

@@ -127,12 +127,23 @@ def test_without_a_server_nothing_is_written(tmp_path: Path) -> None:
     with HostileServer(does.page("404 Not Found"), does.health()) as server:
         no_chat = greenlight(tmp_path, "init", server.url.replace("ws://", "http://"))
         secret = greenlight(tmp_path, "init", f"{server.url}?t=x", "--sign-in", "secret", "--secret-env", "s3cr3t")
+        no_tls = greenlight(tmp_path, "init", server.url.replace("ws://", "wss://"))
 
     assert (dead.code, "but connection refused" in dead.err) == (3, True), dead.err
     assert (no_chat.code, "expected a chat over a WebSocket" in no_chat.err) == (3, True), no_chat.err
     assert (secret.code, "--secret-env: expected the name of an environment" in secret.err) == (3, True), secret.err
     assert ("s3cr3t" in secret.out + secret.err, "what stands behind ? in the url" in secret.out) == (False, True)
+    assert (no_tls.code, "a server without TLS has a ws:// url" in no_tls.err) == (3, True), no_tls.err
+    assert "--ca-file" not in no_tls.err
     assert files(tmp_path) == set()
+
+
+def test_who_is_asked_for_a_value_knows_which_server_it_looks_like(tmp_path: Path) -> None:
+    with HostileServer(does.page("404 Not Found"), does.health(instantiated_at="2026-11-29T09:00:00Z")) as server:
+        ran = greenlight(tmp_path, "init", server.url, "--yes")
+
+    assert "it looks like agno\n" in ran.out
+    assert (ran.code, "--value workflow_id=VALUE: expected it" in ran.err) == (3, True), ran.err
 
 
 def test_a_certificate_of_its_own_is_not_trusted_by_itself(tmp_path: Path) -> None:
