@@ -88,10 +88,13 @@ def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile:
         name = options.secret_env or questions.variable(
             "Which variable holds the secret that signs the tokens?", "--secret-env", default
         )
-        audience = options.audience
+        audience, claims = options.audience, options.claims
         if audience is None:
             audience = questions.ask("For which audience are the tokens (empty for none)?", "--audience", "")
-        return SignIn("mint", send, secret_env=name, audience=audience, claims=_claims(options.claims))
+            claims = claims or questions.ask(
+                'What else does a token say, such as {"scopes": ["chat"]} (empty for nothing)?', "--claims", ""
+            )
+        return SignIn("mint", send, secret_env=name, audience=audience, claims=_claims(claims))
     what = "token" if way == "token" else "password"
     users = [_user(text, what) for text in options.user]
     if not users:

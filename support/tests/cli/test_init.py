@@ -1,6 +1,8 @@
 """greenlight init: the files that it writes against real servers, and that a failure leaves none."""
 
+import argparse
 import asyncio
+import io
 import json
 import shutil
 import signal
@@ -15,8 +17,10 @@ import pytest
 import yaml
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.cli.init_files import GITHUB, OWN_FEATURE, github_workflow, gitlab_pipeline, own_feature, write_all
+from greenlight_gate.cli.init_questions import Questions, sign_in_of
 from greenlight_gate.cli.init_recognition import included, without_path_of
 from greenlight_gate.cli.init_target import SignIn, TargetDraft, User, target_text
+from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, load_target
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -144,6 +148,15 @@ def test_who_is_asked_for_a_value_knows_which_server_it_looks_like(tmp_path: Pat
 
     assert "it looks like agno\n" in ran.out
     assert (ran.code, "--value workflow_id=VALUE: expected it" in ran.err) == (3, True), ran.err
+
+
+def test_who_is_asked_for_an_audience_is_asked_for_claims_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('MY_SECRET\nos1\n{"scopes": ["chat"]}\n'))
+    options = argparse.Namespace(sign_in="secret", send=None, secret_env=None, audience=None, claims="")
+
+    signs_in = sign_in_of(options, Questions(Terminal(), interactive=True), in_profile=True, guess=None)
+
+    assert signs_in == SignIn("mint", "profile", secret_env="MY_SECRET", audience="os1", claims={"scopes": ["chat"]})
 
 
 def test_a_certificate_of_its_own_is_not_trusted_by_itself(tmp_path: Path) -> None:
