@@ -218,8 +218,9 @@ def test_findings_are_events_where_they_belong_and_quote_nothing(changing: Chang
 
 def test_prompts_and_answers_leave_only_if_that_is_asked_for(backend: BackendProcess, receiver: Receiver) -> None:
     traced(receiver, backend.url, asking())
-    assert b"17*23" not in b"".join(receiver.bodies)
-    assert b"391" not in b"".join(receiver.bodies)
+    sent = b"".join(receiver.bodies)
+    # The number of the answer may be in any id.
+    assert [text for text in (b"17*23", b"gen_ai.input.messages", b"gen_ai.output.messages") if text in sent] == []
 
     with Receiver() as other:
         traced(other, backend.url, asking(), content=True)
