@@ -25,10 +25,10 @@ from greenlight_gate.session.interruption import interruptible
 from greenlight_gate.session.synthetic_user import PARTS, Part, SyntheticUser
 from greenlight_gate.session.target_watch import TargetWatch
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.targets.sections import LEAST_EVERY_S, MOST_EVERY_S
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
 
-_LEAST_EVERY_S = 1.0
 _EXIT_CODES = (
     "exit codes: 0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
     "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted"
@@ -45,8 +45,8 @@ def add(commands: Any) -> None:
     target(what)
     what.add_argument(
         "--every", type=_interval, metavar="SECONDS",
-        help="interval between the beginnings of rounds (default: [monitor] every_s of the target file, 60; "
-        "example: --every 30)",
+        help=f"interval between the beginnings of rounds, {LEAST_EVERY_S} to {MOST_EVERY_S} (default: [monitor] "
+        "every_s of the target file, 60; example: --every 30)",
     )  # fmt: skip
     what.add_argument(
         "--scenarios", default="", metavar="TAGS",
@@ -71,8 +71,8 @@ def add(commands: Any) -> None:
 
 def _interval(text: str) -> float:
     every_s: float = positive(float)(text)
-    if every_s < _LEAST_EVERY_S:
-        raise argparse.ArgumentTypeError(f"expected {_LEAST_EVERY_S:g} second or more, got {text!r}")
+    if not LEAST_EVERY_S <= every_s <= MOST_EVERY_S:
+        raise argparse.ArgumentTypeError(f"expected {LEAST_EVERY_S} to {MOST_EVERY_S} seconds, got {text!r}")
     return every_s
 
 

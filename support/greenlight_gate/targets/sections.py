@@ -276,7 +276,9 @@ class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise Invalid("insecure_skip_verification", expected, "it is true")
 
 
-Interval = Annotated[float, Meta(ge=5, le=86_400)]
+# Between the beginnings of two rounds, in seconds: oftener would be a load, and rarer no watch.
+LEAST_EVERY_S, MOST_EVERY_S = 5, 86_400
+Interval = Annotated[float, Meta(ge=LEAST_EVERY_S, le=MOST_EVERY_S)]
 
 
 class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
