@@ -54,7 +54,7 @@ def observing(options: argparse.Namespace, watched: Watched) -> Iterator[RoundOb
     host, port = listener.getsockname()[:2]
     server.start()
     try:
-        Terminal().print(f"page: http://{f'[{host}]' if ':' in host else host}:{port}/", highlight=False)
+        Terminal().print(f"page at http://{f'[{host}]' if ':' in host else host}:{port}/", highlight=False)
         yield server
     finally:
         server.stop()

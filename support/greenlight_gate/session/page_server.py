@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Round, RoundObserver
@@ -31,6 +32,7 @@ from greenlight_gate.wire.profile import Profile
 
 # Each watches one stream; more than this is no audience of a monitor.
 MOST_STREAMS = 20
+MOST_CONNECTIONS = 4 * MOST_STREAMS
 _KEEP_ALIVE_S = 15.0
 _START_S = 10.0
 _MOST_BODY = 4_096
@@ -40,6 +42,26 @@ _SIGN_IN = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="v
 <title>Greenlight monitor</title><form method="post" action="."><p><label>Token of this page
 <input type="password" name="token" autocomplete="current-password" autofocus required></label>
 <button>Sign in</button></p></form></html>"""
+
+
+class _PageConnection(H11Protocol):
+    """A connection of a reader. Where there are too many, the oldest without a request under way makes room."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """One more."""
+        self.made = self.loop.time()
+        others = [each for each in self.connections if isinstance(each, _PageConnection) and each.is_idle]
+        super().connection_made(transport)
+        if others and len(self.connections) >= MOST_CONNECTIONS:
+            oldest = min(others, key=lambda each: each.made)
+            # It counts no more from now on: the loop forgets it later.
+            self.connections.discard(oldest)
+            oldest.transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """No request has come completely that is not answered completely."""
+        return self.cycle is None or self.cycle.response_complete
 
 
 class PageServer(RoundObserver):
@@ -73,9 +95,11 @@ class PageServer(RoundObserver):
         self._listener = listener
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self._app(), http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
-                server_header=False, proxy_headers=False, limit_concurrency=4 * MOST_STREAMS,
+                self._app(), http=_PageConnection, ws="none", loop="asyncio", lifespan="off", log_config=None,
+                access_log=False, server_header=False, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=1,
+                # What readers do wrong is answered to them; the monitor's stderr is not theirs.
+                log_level="error",
             )
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name="live-page", daemon=True)

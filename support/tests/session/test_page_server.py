@@ -18,7 +18,7 @@ from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Round, RoundOutcome, Watched
 from greenlight_gate.report.live_state import LiveState
-from greenlight_gate.session.page_server import MOST_STREAMS, PageServer
+from greenlight_gate.session.page_server import MOST_CONNECTIONS, MOST_STREAMS, PageServer
 from greenlight_gate.trace import AnyRecord, Header, Opened, Received, encode_header, encode_record
 
 from support.tests.cli.process import environ
@@ -121,6 +121,27 @@ def test_no_more_streams_than_a_monitor_has_readers(tmp_path: Path) -> None:
             assert next(reading[-1]).startswith("data: ")
         assert client.get(f"{url}/events").status_code == 503
         assert client.get(f"{url}/state").status_code == 200
+
+
+def test_idle_connections_and_strange_requests_keep_no_reader_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(tmp_path) as (server, url), contextlib.ExitStack() as held:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        stream = held.enter_context(httpx.stream("GET", f"{url}/events", timeout=60)).iter_lines()
+        assert next(stream).startswith("data: ")
+        for said in (b"", b"GET / HTTP/1.1\r\n"):
+            for _ in range(MOST_CONNECTIONS):
+                held.enter_context(socket.create_connection(address)).sendall(said)
+            assert [httpx.get(f"{url}/state").status_code for _ in range(3)] == [200] * 3
+        strange = held.enter_context(socket.create_connection(address, timeout=60))
+        strange.sendall(b"\x00\r\n\r\n")
+        assert strange.recv(100).startswith(b"HTTP/1.1 400 ")
+        # The page that was open stays open.
+        server.on_round(one(7))
+        assert next(line for line in stream if '"number":7' in line)
+    # What is logged is printed on stderr.
+    assert caplog.messages == []
 
 
 def test_without_a_token_only_this_machine_by_its_own_name_may_read(tmp_path: Path) -> None:
@@ -251,7 +272,7 @@ def test_the_command_serves_the_page_of_its_rounds_and_again_after_a_restart(tmp
         )  # fmt: skip
         try:
             assert monitor.stdout is not None
-            url = next(line.split()[1] for line in monitor.stdout if line.startswith("page: "))
+            url = next(line.split()[2] for line in monitor.stdout if line.startswith("page at "))
             with httpx.stream("GET", f"{url}events", timeout=60) as stream:
                 for line in stream.iter_lines():
                     if line.startswith("data: ") and (state := json.loads(line[6:])["state"]):
