@@ -231,12 +231,19 @@ def test_chromium_shows_hostile_text_as_text_and_asks_nobody_else(tmp_path: Path
         page.keyboard.press("Enter")
         page.wait_for_selector(".talk .marked")
         shown = page.inner_text("body")
+        page.click("text=hour by hour")
+        # A word of the table's head is on one line.
+        one_line = page.evaluate(
+            "['passed', 'failed'].map((name) => { const range = document.createRange();"
+            " range.selectNodeContents([...document.querySelectorAll('th')].find((th) => th.textContent === name));"
+            " return range.getClientRects().length; })"
+        ) == [1, 1]
         wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         images = page.locator("img").count()
         browser.close()
 
     assert shown.count("</script><img src=x onerror=alert(1)>") >= 4
-    assert (complaints, wider, images) == ([], 0, 0)
+    assert (complaints, wider, images, one_line) == ([], 0, 0, True)
     assert all(each.startswith(f"{url}/") for each in asked), asked
 
 
