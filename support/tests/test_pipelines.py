@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 from greenlight_gate.cli.command_line import parser
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.cli.process import ROOT, environ
 from support.tests.needs import skip_without_program

@@ -9,7 +9,8 @@ from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.backend.defects import REGISTRY
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.targets.settings import suite_root
-from greenlight_gate.verdict.decision import Facts, Observed, decide
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Facts, Observed
 
 KNOWN_DEFECTS = Path("assurance/1_known_defects.feature")
 _HEAD = """\

@@ -12,7 +12,7 @@ from greenlight_gate.report.allure_page import Rendered, render_html
 from greenlight_gate.report.allure_results import AllureVerdict, session_of, write_verdict
 from greenlight_gate.report.monitoring_files import DASHBOARD, PAGE, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.run_report import REPORT
-from greenlight_gate.verdict.decision import Status
+from greenlight_gate.verdict.criteria import Status
 
 RESULTS = Path("allure-results")
 _STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken", Status.WAIVED: "skipped"}

@@ -51,7 +51,7 @@ from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 from greenlight_gate.verdict.load_verdict import Workload
 
 if TYPE_CHECKING:

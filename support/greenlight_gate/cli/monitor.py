@@ -27,7 +27,7 @@ from greenlight_gate.session.target_watch import TargetWatch
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.sections import LEAST_EVERY_S, MOST_EVERY_S
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 _EXIT_CODES = (
     "exit codes: 0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "

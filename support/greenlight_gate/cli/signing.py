@@ -22,7 +22,7 @@ from greenlight_gate.evidence.attestation import (
 from greenlight_gate.evidence.judge import Judgement, judge, undecided
 from greenlight_gate.findings import printable
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

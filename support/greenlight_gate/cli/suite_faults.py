@@ -12,7 +12,7 @@ from rich.markup import escape
 from greenlight_gate.evidence.session_folder import LOG
 from greenlight_gate.findings import printable
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 
 class SuiteFaults:

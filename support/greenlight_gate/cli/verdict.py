@@ -21,7 +21,7 @@ from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
 from greenlight_gate.findings import numbered
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 if TYPE_CHECKING:
     from greenlight_gate.cli.signing import Demand

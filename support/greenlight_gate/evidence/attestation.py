@@ -20,7 +20,7 @@ from greenlight_gate.evidence.safe_files import read_whole
 from greenlight_gate.evidence.session_folder import Evidence, plain, write_whole
 from greenlight_gate.extras import missing
 from greenlight_gate.targets.errors import Misconfigured
-from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
+from greenlight_gate.verdict.facts import ScenarioOutcome, Verdict
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

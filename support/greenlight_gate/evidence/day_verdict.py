@@ -9,7 +9,7 @@ from greenlight_gate.evidence.session_folder import Ended, JudgedTarget
 from greenlight_gate.findings import numbered
 from greenlight_gate.monitor.round import RoundOutcome
 from greenlight_gate.verdict.criteria import Criterion, Status
-from greenlight_gate.verdict.decision import Decision, Verdict
+from greenlight_gate.verdict.facts import Decision, Verdict
 
 APPROVES_NOTHING = "a monitor's day approves no release"
 

@@ -14,7 +14,7 @@ from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import JudgedTarget
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.verdict.criteria import LOAD
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 from greenlight_gate.verdict.repeats import Repeated
 
 HISTORY = "history.sqlite"

@@ -39,16 +39,8 @@ from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
-from greenlight_gate.verdict.decision import (
-    Decision,
-    Facts,
-    Ill,
-    Observed,
-    ScenarioOutcome,
-    ScenarioResult,
-    Verdict,
-    decide,
-)
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect

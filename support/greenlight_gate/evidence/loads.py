@@ -8,7 +8,7 @@ from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_timeline import LoadTimeline
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 
 
 def gather(timeline: Timeline, loads: Sequence[LoadOfScenario], names: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ from greenlight_gate.evidence.session_folder import (
 )
 from greenlight_gate.monitor.round import Round
 from greenlight_gate.monitor.windows import scenario_of
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 
 MONITOR_FOLDER = "monitor_day"
 ROUNDS = "rounds.jsonl"

@@ -21,7 +21,7 @@ from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Crowded, Opened, Received, Sent, Stalled, read_trace
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 from greenlight_gate.wire.profile import Profile
 
 _BLOCK = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from greenlight_gate.evidence.session_folder import Finished, Selected
-from greenlight_gate.verdict.decision import ScenarioOutcome, ScenarioResult
+from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult
 from greenlight_gate.verdict.repeats import figures
 
 # What a scenario that ran several times is said to be.

@@ -31,7 +31,7 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemorySamples
 from greenlight_gate.verdict.waivers import Waiver

@@ -17,7 +17,7 @@ from greenlight_gate.measure.run_observations import OUTCOMES
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.metric_families import Counters, Gauges, Histograms
 from greenlight_gate.rules.registry import RULES
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 from greenlight_gate.verdict.failure_patterns import PATTERNS
 
 LATENCIES: Final = ("acknowledgement", "delivery", "silence", "duration")

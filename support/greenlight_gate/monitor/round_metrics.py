@@ -12,7 +12,7 @@ from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import AnyRecord, Closed, Opened
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 _VERDICTS = {
     RoundOutcome.PASSED: Verdict.APPROVED, RoundOutcome.FAILED: Verdict.BLOCKED,

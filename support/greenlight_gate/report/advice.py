@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.rules.engine.suite_stalls import AGAIN
-from greenlight_gate.verdict.decision import Status
+from greenlight_gate.verdict.criteria import Status
 
 
 class Advice(NamedTuple):

@@ -4,7 +4,8 @@ import re
 
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.report.headline import causes, what_was_judged
-from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.facts import Verdict
 
 _MOST_FINDINGS = 20
 _SIGNS = {

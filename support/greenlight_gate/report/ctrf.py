@@ -16,7 +16,9 @@ from greenlight_gate import __version__
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.evidence.shorten import brief
-from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, in_one_line
+from greenlight_gate.verdict.criteria import Criterion, Status
+from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult
+from greenlight_gate.verdict.reason import in_one_line
 from greenlight_gate.verdict.repeats import figures
 
 CTRF = "ctrf-report.json"

@@ -25,7 +25,8 @@ from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.criteria import Criterion, Status
+from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.verdict.scope import PARTIAL
 from greenlight_gate.wire.profile import Profile
 

@@ -24,7 +24,8 @@ from greenlight_gate.report.headline import causes
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import ScenarioOutcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.verdict.scope import FULL, LOAD, PARTIAL
 from greenlight_gate.wire.profile import Profile
 

@@ -29,7 +29,7 @@ from greenlight_gate.report.picture_style import (
     title,
 )
 from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 from greenlight_gate.verdict.memory_trend import MB, MemorySamples, Slope, theil_sen
 
 _HEIGHT_IN = 7.6

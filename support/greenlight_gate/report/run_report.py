@@ -13,8 +13,8 @@ from greenlight_gate.measure.load_result import figures
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.headline import causes
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
+from greenlight_gate.verdict.criteria import LoadOfScenario, Status
+from greenlight_gate.verdict.facts import ScenarioOutcome, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
 from greenlight_gate.verdict.repeats import Passed, pass_hat, wilson
 

@@ -10,7 +10,7 @@ from greenlight_gate.evidence.session_folder import JudgedRule, Measurements
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
-from greenlight_gate.verdict.decision import ScenarioResult, Verdict
+from greenlight_gate.verdict.facts import ScenarioResult, Verdict
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemoryVerdict
 from greenlight_gate.verdict.repeats import Passed

@@ -8,9 +8,9 @@ import msgspec
 
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.verdict.criteria import Criterion, Status, latency, memory
-from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioOutcome, ScenarioResult, Verdict
+from greenlight_gate.verdict.facts import Decision, Facts, Verdict
 from greenlight_gate.verdict.load_verdict import Workload, failed_runs, isolation, rules
-from greenlight_gate.verdict.reason import in_one_line, reason_of, reason_of_a_load
+from greenlight_gate.verdict.reason import reason_of, reason_of_a_load
 from greenlight_gate.verdict.repeats import repeats
 from greenlight_gate.verdict.session_criteria import (
     baseline,
@@ -24,20 +24,6 @@ from greenlight_gate.verdict.session_criteria import (
     user_isolation,
 )
 from greenlight_gate.verdict.waivers import in_words, waive, waivers_criterion
-
-__all__ = [
-    "Criterion",
-    "Decision",
-    "Facts",
-    "Ill",
-    "Observed",
-    "ScenarioOutcome",
-    "ScenarioResult",
-    "Status",
-    "Verdict",
-    "decide",
-    "in_one_line",
-]
 
 # The categories whose scenarios check isolation.
 _WATCHFUL = ("integration", "security")

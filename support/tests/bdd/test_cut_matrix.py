@@ -18,7 +18,7 @@ from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, S
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import suite_root
 from greenlight_gate.trace import Closed, Received, Sent
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 
 from support.tests.backend.users import eventually
 from support.tests.cli.process import environ

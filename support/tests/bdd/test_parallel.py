@@ -16,7 +16,7 @@ from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone,
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import load_profile, load_target, suite_root
-from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
+from greenlight_gate.verdict.facts import ScenarioOutcome, Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
 from support.tests.bdd.test_runner import FRAGILE, MIXED, ROWS

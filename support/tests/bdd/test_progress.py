@@ -7,7 +7,7 @@ import pytest
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.monitor import Alert
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 from rich.console import Console
 
 TITLE = "Two users ask at the same moment and each receives only their own notes"

@@ -9,7 +9,7 @@ from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.trace import read_trace
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
 from support.tests.cli.process import greenlight

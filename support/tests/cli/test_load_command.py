@@ -13,7 +13,7 @@ from greenlight_gate.cli.views.load_view import LoadView
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.load import executors
 from greenlight_gate.load.director import State
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 from rich.console import Console
 
 from support.tests.cli.process import Ran, ended, greenlight, mistaken, said, started, wait_for

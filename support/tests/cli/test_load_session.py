@@ -14,7 +14,7 @@ from greenlight_gate.evidence.judge import judge
 from greenlight_gate.extras import missing
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.report.schemas import schemas
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.cli.process import Ran, greenlight, target
 from support.tests.hostile import conduct as does

@@ -18,7 +18,8 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona, Prompt, Prompts
 from greenlight_gate.trace import Expect
 from greenlight_gate.verdict.criteria import LoadOfScenario, Status
-from greenlight_gate.verdict.decision import Facts, Observed, ScenarioOutcome, ScenarioResult, decide
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Facts, Observed, ScenarioOutcome, ScenarioResult
 from greenlight_gate.wire.profile import Profile
 from websockets.sync.server import ServerConnection
 

@@ -15,7 +15,7 @@ from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.run_report import as_document
 from greenlight_gate.report.trend import as_html, baseline_of, sparkline
 from greenlight_gate.verdict.baseline import Baseline, compare
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.cli.process import greenlight
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, sealed, write

@@ -9,7 +9,7 @@ from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.trace import Crowded, Stalled
-from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
+from greenlight_gate.verdict.facts import ScenarioOutcome, Verdict
 from greenlight_gate.verdict.memory_trend import MemorySamples, Sample
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, sealed, whole_answer, write

@@ -13,7 +13,7 @@ from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.time_series import bucket
 from greenlight_gate.monitor.monitoring_summary import summarise
 from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, SESSION, sealed, write
 from support.tests.rules.talk import EPOCH_S, Talk

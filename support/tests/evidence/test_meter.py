@@ -7,7 +7,7 @@ from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import KILL, RESTART, ClockMoved, Closed, Expect, Stalled
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
 

@@ -11,7 +11,7 @@ from greenlight_gate.findings import Severity
 from greenlight_gate.own_rules import GROUP
 from greenlight_gate.report.run_report import as_document
 from greenlight_gate.rules.own import Breach, OwnRule, SettledRun
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
 

@@ -11,7 +11,7 @@ import pytest
 from greenlight_gate.cli.main import main
 from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES, append_line
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.cli.process import mistaken
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write, write_ledger

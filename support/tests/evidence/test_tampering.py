@@ -19,7 +19,7 @@ from greenlight_gate.evidence.attestation import Subject, Unsigned, private_key,
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.report.schemas import schemas
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.cli.process import behave, greenlight, mistaken, suite_in
 from support.tests.evidence.folders import SELECTED, sealed, write, write_ledger

@@ -16,7 +16,8 @@ from greenlight_gate.report.headline import causes
 from greenlight_gate.report.json_lines import TargetOptions, as_lines
 from greenlight_gate.report.junit import as_junit
 from greenlight_gate.report.run_report import as_document
-from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
 from support.tests.rules.talk import Talk, asked

@@ -5,7 +5,7 @@ from greenlight_gate.events import Control
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.measure.thresholds import Success, Thresholds, success, too_slow
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 
 EACH = Thresholds(latency_ms_avg=100, latency_ms_p95=200, latency_ms_p99=300)
 

@@ -8,7 +8,7 @@ from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.report.advice import on_criterion, on_rule
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.targets.settings import environments
-from greenlight_gate.verdict.decision import Status
+from greenlight_gate.verdict.criteria import Status
 
 CRITERIA = (
     "SCENARIOS", "RULES", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS",

@@ -9,7 +9,7 @@ from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.session_timeline import draw_timeline
 from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import Observed
+from greenlight_gate.verdict.facts import Observed
 from matplotlib.figure import Figure
 
 from support.tests.evidence.test_loads import WHOLE, timeline

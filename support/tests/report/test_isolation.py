@@ -12,7 +12,8 @@ from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
 from greenlight_gate.report.run_report import as_document
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.isolation import IsolationPair
-from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.facts import Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
 from support.tests.rules.talk import Talk

@@ -10,20 +10,11 @@ from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
-from greenlight_gate.verdict.criteria import LoadOfScenario
-from greenlight_gate.verdict.decision import (
-    Decision,
-    Facts,
-    Ill,
-    Observed,
-    ScenarioOutcome,
-    ScenarioResult,
-    Status,
-    Verdict,
-    decide,
-    in_one_line,
-)
+from greenlight_gate.verdict.criteria import LoadOfScenario, Status
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.verdict.failure_patterns import occurrence
+from greenlight_gate.verdict.reason import in_one_line
 
 
 def scenario(

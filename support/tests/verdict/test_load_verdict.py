@@ -9,7 +9,8 @@ from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
-from greenlight_gate.verdict.decision import Facts, Observed, Verdict, decide
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Facts, Observed, Verdict
 from greenlight_gate.verdict.failure_patterns import occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused
 

@@ -5,7 +5,9 @@ from datetime import date
 import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.rules.isolation import IsolationPair
-from greenlight_gate.verdict.decision import Decision, Facts, ScenarioOutcome, ScenarioResult, Status, Verdict, decide
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Decision, Facts, ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.verdict.failure_patterns import occurrence
 from greenlight_gate.verdict.waivers import JudgedWaiver, Waiver, WaiverState, in_force, judged
 

@@ -11,7 +11,8 @@ from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Sent
-from greenlight_gate.verdict.decision import Facts, ScenarioOutcome, ScenarioResult, Verdict, decide
+from greenlight_gate.verdict.decision import decide
+from greenlight_gate.verdict.facts import Facts, ScenarioOutcome, ScenarioResult, Verdict
 from greenlight_gate.wire.capture import read_capture
 from greenlight_gate.wire.profile import Profile
 

@@ -24,7 +24,8 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.jobs import is_hostile
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.verdict.decision import ScenarioOutcome, in_one_line
+from greenlight_gate.verdict.facts import ScenarioOutcome
+from greenlight_gate.verdict.reason import in_one_line
 
 _LINGER_S = 30.0
 # While scenarios run in parallel, no full garbage collection runs: it would stop the loop thread.

@@ -15,7 +15,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import numbered, shortened
 from greenlight_gate.monitor import Alert
-from greenlight_gate.verdict.decision import in_one_line
+from greenlight_gate.verdict.reason import in_one_line
 
 _MARKS = {
     "passed": ("ok", "green"),

@@ -15,7 +15,7 @@ from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.own_suite import mark_own
 from greenlight_gate.evidence.session_folder import VALIDATION_FOLDER, Evidence, Finished, Selected, order_of
 from greenlight_gate.targets.sections import SuiteSection
-from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.facts import ScenarioOutcome
 
 _NOT_FAILED = frozenset({ScenarioOutcome.PASSED, ScenarioOutcome.NOT_EXERCISED})
 

@@ -23,7 +23,8 @@ from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.rules.engine.suite_stalls import AGAIN
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.criteria import Status
+from greenlight_gate.verdict.facts import Verdict
 from greenlight_gate.verdict.scope import PARTIAL
 
 COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
