@@ -18,7 +18,7 @@ from greenlight_gate.evidence.day_verdict import APPROVES_NOTHING
 from greenlight_gate.evidence.judge import JudgedSession, Judgement, judge
 from greenlight_gate.evidence.monitor_day import MONITOR_FOLDER
 from greenlight_gate.evidence.safe_files import open_regular
-from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
+from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, JudgedTarget, session_folders
 from greenlight_gate.findings import numbered
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.facts import Verdict
@@ -163,7 +163,7 @@ def newest(output_dir: Path) -> Path:
 
     Raises Misconfigured if there is none.
     """
-    sessions = [path for path in output_dir.glob(f"{VALIDATION_FOLDER}_*") if path.is_dir()]
+    sessions = session_folders(output_dir)
     if not sessions:
         loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
         more = f"; to judge a load again, give its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
@@ -171,4 +171,4 @@ def newest(output_dir: Path) -> Path:
         if days:
             more += f"; {APPROVES_NOTHING}: to see what the latest one shows, greenlight verdict {days[-1]}"
         raise Misconfigured(f"{output_dir}: has no validation session; run `behave` or `greenlight run` first{more}")
-    return max(sessions, key=order_of)
+    return sessions[-1]

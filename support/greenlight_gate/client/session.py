@@ -314,7 +314,8 @@ class Session:
         if record_feed.is_traced():
             values["traceparent"] = kept["traceparent"] = new_traceparent(self._traceparent)
             self._traceparent = ""
-            template = (self.profile.spec.traced_start or template) if replaces is None else template
+            if replaces is None:
+                template = self.profile.spec.traced_start or template
         if claims is None:
             await self.send(template, values, what="start", **kept)
             if twice:

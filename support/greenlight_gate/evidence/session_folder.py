@@ -347,6 +347,12 @@ def order_of(path: Path, kind: str = VALIDATION_FOLDER) -> tuple[int, ...]:
     return tuple(int(part) for part in path.name.removeprefix(f"{kind}_").split("-") if part.isdecimal())
 
 
+def session_folders(output_dir: Path, kind: str = VALIDATION_FOLDER) -> list[Path]:
+    """The session folders of a kind, the newest last."""
+    folders = (path for path in output_dir.glob(f"{kind}_*") if path.is_dir())
+    return sorted(folders, key=lambda path: order_of(path, kind))
+
+
 def write_whole(path: Path, data: bytes | str) -> None:
     """Writes a file whole or not at all, also when the disk fills or the process is killed in between."""
     content = data.encode() if isinstance(data, str) else data

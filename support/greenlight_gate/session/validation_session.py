@@ -26,6 +26,7 @@ from greenlight_gate.evidence.session_folder import (
     JudgedRule,
     JudgedTarget,
     order_of,
+    session_folders,
 )
 from greenlight_gate.evidence.waived import day_of
 from greenlight_gate.measure.load_result import LoadResult
@@ -378,7 +379,7 @@ def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
     """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
     keep_out_of_git(output_dir)
     # Where the clock was set back, a new session still sorts behind those that are there.
-    known = [order_of(path, kind) for path in output_dir.glob(f"{kind}_*") if path.is_dir()]
+    known = [order_of(path, kind) for path in session_folders(output_dir, kind)]
     latest, *_ = max((each for each in known if each), default=(0,))
     base = f"{kind}_{max(int(time.time()), latest)}"
     for number in range(1000):

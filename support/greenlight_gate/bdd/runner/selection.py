@@ -13,7 +13,7 @@ from behave.runner_util import collect_feature_locations, parse_features
 
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.own_suite import mark_own
-from greenlight_gate.evidence.session_folder import VALIDATION_FOLDER, Evidence, Finished, Selected, order_of
+from greenlight_gate.evidence.session_folder import Evidence, Finished, Selected, session_folders
 from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.verdict.facts import ScenarioOutcome
 
@@ -73,8 +73,7 @@ def listed(configuration: Configuration, selection: Selection, suite: SuiteSecti
 
 def newest_of(output_dir: Path, environment: str) -> Path | None:
     """The newest session of a target, by the name of the target; None if there is none."""
-    folders = sorted(output_dir.glob(f"{VALIDATION_FOLDER}_*"), key=order_of, reverse=True)
-    for folder in folders:
+    for folder in reversed(session_folders(output_dir)):
         try:
             if Evidence(folder).session().environment == environment:
                 return folder
