@@ -7,6 +7,14 @@ from greenlight_gate.categories import CATEGORIES, OWN, categories_with
 from greenlight_gate.findings import numbered
 
 FULL, PARTIAL, LOAD = "full", "partial", "load"
+# What some products do and others do not, and no rule says that a backend has to: its scenarios are exercised where the
+# target has it, and missed by nobody where it has not.
+OPTIONAL = frozenset(
+    {
+        "approval", "unanswered_approval", "edited", "moderated", "logout", "replicas", "services",
+        "one_run_per_request",
+    }
+)  # fmt: skip
 _MOST_REASONS = 8
 
 
@@ -67,11 +75,14 @@ def too_few(
     """The categories of which fewer than half of the scenarios were exercised or accepted, each in words.
 
     `selected`: how many scenarios each category has; `missing`: category, reason and need of those not exercised;
-    `accepted`: the needs of which the target file says why they are missing.
+    `accepted`: the needs of which the target file says why they are missing. What lacks an optional ability only is no
+    part of the category for such a target, and counts on neither side.
     """
     said = []
-    for category, count in selected.items():
-        needs = [(reason, need) for each, reason, need in missing if each == category]
+    for category, selected_count in selected.items():
+        every_need = [(reason, need) for each, reason, need in missing if each == category]
+        needs = [(reason, need) for reason, need in every_need if need not in OPTIONAL]
+        count = selected_count - len(every_need) + len(needs)
         open_ = [(category, reason) for reason, need in needs if need not in accepted]
         open_needs = sorted({need for _, need in needs if need and need not in accepted})
         if 2 * len(open_) > count:

@@ -9,6 +9,7 @@ import pytest
 from greenlight_gate.targets import settings as reader
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
+from greenlight_gate.verdict.scope import OPTIONAL
 
 TEXT = (Path(reader.__file__).parent / "staging.toml").read_text(encoding="utf-8")
 # Prompts have names of their own, which targets/prompts/reference.toml explains.
@@ -45,6 +46,14 @@ def test_every_gap_that_can_be_accepted_is_explained() -> None:
 
     assert {"authentication", "isolation", "replicas", "services"} < others
     assert [name for name in sorted(others) if not re.search(rf"\b{name}\b", explained)] == []
+
+
+def test_what_does_not_count_where_it_is_missing_is_named() -> None:
+    promises = {"one_run_per_request"}  # of the profile
+    explained = TEXT[TEXT.index("# Missing events") : TEXT.index("[thresholds]")]
+
+    assert promises < OPTIONAL < {*NEEDS, *promises}
+    assert [name for name in sorted(OPTIONAL - promises) if not re.search(rf"\b{name}\b", explained)] == []
 
 
 @pytest.mark.parametrize("section", ["auth", "capabilities", "budgets", "limits"])

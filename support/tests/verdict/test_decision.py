@@ -305,6 +305,7 @@ def test_what_was_not_exercised_is_counted_by_category_and_declaration() -> None
 
 NO_RESUME = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.resume = false", need="resume")
 NO_ERRORS = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.errors = false", need="errors")
+NO_APPROVAL = scenario(ScenarioOutcome.NOT_EXERCISED, "x has no [prompts.approval]", need="approval")
 NO_USERS = scenario(ScenarioOutcome.NOT_EXERCISED, "x has 8 users, 25 are needed")
 
 
@@ -312,6 +313,8 @@ NO_USERS = scenario(ScenarioOutcome.NOT_EXERCISED, "x has 8 users, 25 are needed
     ("missing", "accepted", "status"),
     [
         ([NO_RESUME, NO_ERRORS], {}, "passed"),
+        ([NO_RESUME, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "passed"),
+        ([NO_RESUME, NO_ERRORS, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "inconclusive"),
         ([NO_RESUME, NO_ERRORS, NO_ERRORS], {}, "inconclusive"),
         ([NO_RESUME, NO_ERRORS, NO_USERS], {}, "inconclusive"),
         ([NO_RESUME, NO_ERRORS, NO_USERS], {"stop": "another one"}, "inconclusive"),
@@ -338,6 +341,14 @@ def test_it_says_what_is_missing_and_because_of_which_declaration() -> None:
         "2 of functional (x declares capabilities.errors = false), 1 of functional (x declares capabilities.resume = "
         "false)"
     ) in decision.reason
+
+
+def test_scenarios_of_an_optional_ability_are_no_part_of_what_was_to_be_exercised() -> None:
+    decision = decide(facts(scenarios=(scenario(), NO_RESUME, NO_ERRORS, NO_APPROVAL, NO_APPROVAL)))
+
+    assert "1 of 3 functional scenarios were exercised, fewer than half" in decision.reason
+    only = decide(facts(wanted=("functional",), scenarios=(NO_APPROVAL,)))
+    assert only.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_category_that_the_target_rules_out_is_not_examined() -> None:

@@ -39,7 +39,9 @@ class Approvals:
         """Raises NotExercised where this wire has no approvals."""
         profile = self.world.suite.profile
         if not profile.can_send("respond"):
-            raise NotExercised(f"the profile {profile.name} has no frame with which users answer what they are asked")
+            raise NotExercised(
+                f"the profile {profile.name} has no frame with which users answer what they are asked", "approval"
+            )
 
     def leave_unanswered(self, user: str) -> None:
         """Nobody answers until the backend no longer waits. Raises Unmet if nothing shows that it is over."""

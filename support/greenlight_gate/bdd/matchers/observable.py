@@ -11,7 +11,8 @@ from greenlight_gate.events import EventKind
 class NotExercised(Exception):
     """The target does not claim to do this; the scenario is reported as not exercised, with the reason.
 
-    `need`: what the target lacks, by the name under which `accepted_gaps` can accept it; "" if it has none.
+    `need`: what the target lacks, by the name under which `accepted_gaps` can accept it, or as
+    `verdict.scope.OPTIONAL` has it; "" if it has none.
     """
 
     def __init__(self, reason: str, need: str = "") -> None:

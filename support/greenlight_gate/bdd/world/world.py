@@ -134,7 +134,8 @@ class World(Users):
         self.need(prompt)
         profile = self.suite.profile
         if not profile.promises.one_run_per_request:
-            raise NotExercised(f"{profile.name} does not promise one run for a request that is sent twice")
+            reason = f"{profile.name} does not promise one run for a request that is sent twice"
+            raise NotExercised(reason, "one_run_per_request")
         self._one_at_a_time([(user, 1)])
         return self.call(self._ask(user, prompt, twice=True))
 
@@ -156,7 +157,7 @@ class World(Users):
 
     def _need_frame(self, what: str) -> None:
         if not self.suite.profile.can_send(what):
-            raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]")
+            raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]", "edited")
 
     def runs_of(self, question: UserRequest) -> list[str]:
         """The ids of all runs, without those of sub-agents, that name a request."""
