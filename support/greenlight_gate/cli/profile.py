@@ -1,12 +1,10 @@
 """greenlight profile: checks a profile, drafts one from recorded frames, and takes frames from a browser's export."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 
@@ -112,9 +110,7 @@ def _describe(checked: Profile, console: Console) -> None:
 
 def _read(checked: Profile, capture: Path, console: Console) -> int:
     records, epoch_s = _records(checked, capture)
-    # Without the time of its beginning, a recording cannot be compared with the wall clock.
-    budgets = PATIENT if epoch_s else msgspec.structs.replace(PATIENT, clock_skew_s=math.inf)
-    checker = TraceChecker(checked, budgets, epoch_s)
+    checker = TraceChecker(checked, PATIENT, epoch_s)
     summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
     checker.finish()
     console.print()

@@ -1,5 +1,6 @@
 """Recorded frames from files: what `greenlight profile` and `greenlight feature` read."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -7,8 +8,8 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.redactor import Redactor
 from greenlight_gate.targets.settings import Misconfigured
 
-# A recording may contain pauses of any length.
-PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
+# A recording may contain pauses of any length, and nothing says how far its clock is from that of the backend.
+PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=math.inf)
 # Read as a whole: more would be a recording of hours, of which nobody drafts anything.
 _MOST_BYTES = 512 * 1024**2
 

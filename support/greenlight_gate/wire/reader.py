@@ -24,7 +24,8 @@ from greenlight_gate.events import (
     Several,
     Unmapped,
 )
-from greenlight_gate.wire.codecs import Codec, NotThereError, UndecodableError, codec_named
+from greenlight_gate.wire.codecs import UndecodableError
+from greenlight_gate.wire.codecs.chain import CodecChain, undone
 from greenlight_gate.wire.codecs.texts import Json
 from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, compile_scope, rules_of
 from greenlight_gate.wire.json_text import UnreadableError, lenient_value, preview
@@ -45,10 +46,7 @@ class CompiledProfile:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.rules = rules_of(spec)
-        self.chain: list[tuple[Codec, bool]] = []
-        for index, entry in enumerate(spec.frame.codecs):
-            codec = codec_named(entry.removesuffix("?"), spec.frame.descriptor, f"frame.codecs[{index}]")
-            self.chain.append((codec, entry.endswith("?")))
+        self.chain = CodecChain(spec.frame.codecs, spec.frame.descriptor).codecs
         rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
         self.gathered = frozenset(name for rule in rules for name in rule.gather)
         self.takes_binary = spec.frame.binary or any(codec.binary for codec, _ in self.chain)
@@ -72,7 +70,7 @@ class CompiledProfile:
         try:
             parts: list[Any] = [data]
             for codec, optional in self.chain:
-                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+                parts = [inner for part in parts for inner in undone(codec, optional, part)]
         except (UnreadableError, UndecodableError):
             parts = []
         found: dict[str, str] = {}
@@ -92,7 +90,7 @@ class CompiledProfile:
         try:
             parts: list[Any] = [data]
             for codec, optional in self.chain:
-                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+                parts = [inner for part in parts for inner in undone(codec, optional, part)]
         except (UnreadableError, UndecodableError):
             return None
         fields = [rule.fields for rule in self.rules if rule.kind is kind]
@@ -179,7 +177,7 @@ class Reader:
         try:
             parts: list[Any] = [data]
             for codec, optional in machine.chain[:-1] if machine.decode_typed is not None else machine.chain:
-                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+                parts = [inner for part in parts for inner in undone(codec, optional, part)]
             for part in parts:
                 self._part(part, problems, out)
         except UnreadableError as error:
@@ -356,15 +354,6 @@ def _distinguished(readings: list[Reading]) -> tuple[Reading, ...]:
             known.add(reading.event_id)
         apart.append(reading)
     return tuple(apart)
-
-
-def _undone(codec: Codec, optional: bool, part: Any) -> list[Any]:
-    try:
-        return codec.decode(part)
-    except NotThereError:
-        if optional:
-            return [part]
-        raise
 
 
 def _inferred(event: Event, kind: EventKind) -> Event:
