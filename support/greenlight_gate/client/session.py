@@ -34,7 +34,8 @@ from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
 from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
-from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.profile import PlainReader, Profile
+from greenlight_gate.wire.reader import Reader
 from greenlight_gate.wire.templates import fill, names_in
 
 _FLUSH_S = 0.25
@@ -327,15 +328,17 @@ class Session:
     async def stop(self, question: UserRequest) -> None:
         """Tells the backend to stop a run."""
         values = {"run": question.run, "request": question.request, "thread": question.thread}
+        of_run = self._reader.values_of(question.run)
         # Where the backend names no run, the other ids say in the trace which one is meant.
         kept = {"run": question.run} if question.run is not None else values
-        await self.send(self.template("stop"), values, what="stop", **kept)
+        await self.send(self.template("stop"), {**of_run, **values}, what="stop", **kept)
 
     async def respond(self, question: UserRequest, *, approves: bool) -> None:
         """Answers what is asked of the user in the run of a request. Raises NotConnected if nothing is asked."""
         values = self.answer_to(question, approves=approves)
         kept = {"run": question.run, "request": question.request, "thread": question.thread, "input": values["input"]}
-        await self.send(self.template("respond"), values, what="respond", approves=approves, **kept)
+        of_run = self._reader.values_of(question.run)
+        await self.send(self.template("respond"), {**of_run, **values}, what="respond", approves=approves, **kept)
 
     def answer_to(self, question: UserRequest, *, approves: bool) -> dict[str, Any]:
         """What a response to the latest input_requested of a run is filled with."""
@@ -438,8 +441,12 @@ class Session:
     def values(self) -> Values:
         """All values of this connection by name: from the target, captured, and remembered from messages."""
         known = (Values() if self.setup is None else self.setup.values).over({})
-        known.update(self.recorder.checker.connections[self.connection].reader.values)
+        known.update(self._reader.values)
         return known
+
+    @property
+    def _reader(self) -> Reader | PlainReader:
+        return self.recorder.checker.connections[self.connection].reader
 
     async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> None:
         """Sends a template of the profile, filled in with `values` and `values`; `record` goes into the trace.
@@ -494,7 +501,7 @@ class Session:
         """What a request that was sent here, its run and its thread may be named by: ids, and what was captured."""
         spec = self.profile.spec
         captured = {
-            name: value for name, value in self.values.items()
+            name: value for name, value in {**self.values, **self._reader.values_of(question.run)}.items()
             if name in spec.captured and name not in spec.needs and not _CREDENTIAL.search(name)
         }  # fmt: skip
         return {**captured, "request": question.request, "run": question.run, "thread": question.thread}

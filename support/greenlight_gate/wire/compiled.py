@@ -144,7 +144,7 @@ def compile_reader(spec: Spec) -> FastReader:
         root.add(path, str)
     for event in spec.events.values():
         root.add_event(event)
-    for control in spec.controls.values():
+    for _, control in spec.controls:
         for path in (*control.when, *control.capture.values()):
             root.add(path)
     if root.is_mixed():
@@ -168,7 +168,7 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> FastReader:
         source.emit(1, f"reader = kinds{index}.get({source.guarded(path)})")
         source.emit(1, "if reader is not None:")
         source.emit(2, "return reader(f)")
-    for name, control in spec.controls.items():
+    for name, control in spec.controls:
         terms = [f"({source.guarded(path)}) == {wanted!r}" for path, wanted in control.when.items()]
         captures = {key: source.guarded(path) for key, path in control.capture.items()}
         source.emit(1, f"if {' and '.join(terms)}:")

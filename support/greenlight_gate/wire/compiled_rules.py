@@ -34,7 +34,7 @@ def all_paths(spec: Spec) -> list[str]:
         found += [*rule.remember.values(), *rule.gather.values(), *([rule.each] if rule.each else [])]
     for ignore in spec.ignored:
         found += [*(term.path for term in ignore.when), *ignore.remember.values(), *ignore.gather.values()]
-    for control in spec.controls.values():
+    for _, control in spec.controls:
         found += [*(term.path for term in control.terms), *control.capture.values()]
     for step in spec.handshake:
         found += [*(term.path for term in step.expect), *step.capture.values()]
@@ -62,21 +62,28 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
     source = PathSource(tree, typed=typed, constants=constants)
     source.emit(0, "def match(f, s, out):")
     source.emit(1, "values = s.values")
+    per_run = spec.per_run
     guarded = any(term.path in (OPEN_TOOLS, EVENTS) for rule in rules for term in rule.when)
-    if guarded:
+    if guarded or per_run:
         constants["state_key"] = _state_key(spec, tree, typed=typed)
+    if guarded:
         source.emit(1, "st = s.state(state_key(f, values))")
-    seen = _Seen(source)
+    tried: tuple[EventRule | Ignore, ...] = (*rules, *spec.ignored)
+    if any(_names_one_of(per_run, term.path) for rule in tried for term in rule.when):
+        source.emit(1, "values = s.values_of(state_key(f, values))")
+    seen = _Seen(source, per_run)
     _protocol(spec, source, seen)
     source.emit(1, "known = False")
+    _ignored(tuple(ignore for ignore in spec.ignored if ignore.first), source, seen)
     for index, rule in enumerate(rules):
         build = source.constant(_builder(rule, tree, typed=typed))
         _rule(rule, index, build, source, seen)
-    for ignore in spec.ignored:
-        source.emit(1, f"if {seen.all(ignore.when)}:")
-        _kept(ignore, source, 2)
-        source.emit(2, f"s.ignored(out, {ignore.because!r})")
-        source.emit(2, "return True")
+    later = tuple(ignore for ignore in spec.ignored if not ignore.first and not ignore.undecoded)
+    _ignored(later, source, seen)
+    # A step that was done before, and that no rule is for: the server repeats itself.
+    for index, step in enumerate(spec.handshake):
+        if step.send is None:
+            _control(f"not known and {seen.all(step.expect)}", "handshake", step.capture, {"step": index}, source)
     source.emit(1, "return known")
     matcher: Matcher = _compiled("match", source)
     return matcher
@@ -113,10 +120,14 @@ def _compiled(name: str, source: PathSource) -> Any:
 
 
 class _Seen:
-    """The local variables of the paths that conditions ask for: each is looked up once for a frame."""
+    """The local variables of the paths that conditions ask for: each is looked up once for a frame.
 
-    def __init__(self, source: PathSource) -> None:
+    `per_run`: the names of stored values that each run has for itself.
+    """
+
+    def __init__(self, source: PathSource, per_run: frozenset[str]) -> None:
         self.source = source
+        self.per_run = per_run
         self._locals: dict[str, str] = {}
 
     def all(self, terms: tuple[Condition, ...]) -> str:
@@ -173,34 +184,52 @@ def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
         source.emit(1, f"if {seen.all(answer.when)}:")
         source.emit(2, f"s.take(out, Control('keepalive', {{'answer': {index}}}))")
         source.emit(2, "return True")
-    parts: list[tuple[str, tuple[Condition, ...], dict[str, str], dict[str, int]]]
-    parts = [
-        ("handshake", step.expect, step.capture, {"step": index})
-        for index, step in enumerate(spec.handshake)
-        if step.send is None
-    ]
-    parts += [(name, control.terms, control.capture, {}) for name, control in spec.controls.items()]
-    for name, terms, capture, code in parts:
-        source.emit(1, f"if {seen.all(terms)}:")
-        source.emit(2, f"got = {code!r}")
-        inner = source.branch()
-        for key, path in capture.items():
-            source.emit(2, f"x = {inner.path(path, 2)}")
-            source.emit(2, f"if x is not UNSET and x is not None: got[{key!r}] = x")
-        if name == "handshake":
-            source.emit(2, "values.update({k: v for k, v in got.items() if k != 'step'})")
-        source.emit(2, f"s.take(out, Control({name!r}, got))")
+    for index, step in enumerate(spec.handshake):
+        if step.send is None:
+            due = f"s.due[{index}] and {seen.all(step.expect)}"
+            _control(due, "handshake", step.capture, {"step": index}, source)
+    for name, control in spec.controls:
+        _control(seen.all(control.terms), name, control.capture, {}, source)
+
+
+def _control(holds: str, name: str, capture: dict[str, str], code: dict[str, int], source: PathSource) -> None:
+    source.emit(1, f"if {holds}:")
+    source.emit(2, f"got = {code!r}")
+    inner = source.branch()
+    for key, path in capture.items():
+        source.emit(2, f"x = {inner.path(path, 2)}")
+        source.emit(2, f"if x is not UNSET and x is not None: got[{key!r}] = x")
+    if name == "handshake":
+        source.emit(2, f"if s.due[{code['step']}]: s.due[{code['step']}] -= 1")
+        source.emit(2, "s.values.update({k: v for k, v in got.items() if k != 'step'})")
+    source.emit(2, f"s.take(out, Control({name!r}, got))")
+    source.emit(2, "return True")
+
+
+def _ignored(ignores: tuple[Ignore, ...], source: PathSource, seen: _Seen) -> None:
+    for ignore in ignores:
+        source.emit(1, f"if {seen.all(ignore.when)}:")
+        _kept(ignore, source, 2, seen.per_run)
+        source.emit(2, f"s.ignored(out, {ignore.because!r})")
         source.emit(2, "return True")
 
 
-def _kept(part: EventRule | Ignore, source: PathSource, depth: int) -> None:
+def _names_one_of(names: frozenset[str], path: str) -> bool:
+    """Whether a path stands for one of these stored values."""
+    return path.startswith("$") and path.partition(".")[0][1:] in names
+
+
+def _kept(part: EventRule | Ignore, source: PathSource, depth: int, per_run: frozenset[str]) -> None:
+    """Emits what is kept of a frame: first the ids, by which the rest may be kept for the frame's run."""
     inner = source.branch()
-    for name, path in part.remember.items():
-        source.emit(depth, f"x = {inner.path(path, depth)}")
-        source.emit(depth, f"if x is not UNSET and x is not None: values[{name!r}] = x")
+    for name in sorted(part.remember, key=lambda name: name in per_run):
+        source.emit(depth, f"x = {inner.path(part.remember[name], depth)}")
+        keep = f"s.remember({name!r}, x, state_key(f, s.values))" if name in per_run else f"s.values[{name!r}] = x"
+        source.emit(depth, f"if x is not UNSET and x is not None: {keep}")
     for name, path in part.gather.items():
         source.emit(depth, f"x = {inner.path(path, depth)}")
-        source.emit(depth, f"if type(x) is str: s.gather({name!r}, x)")
+        key = "state_key(f, s.values)" if name in per_run else "None"
+        source.emit(depth, f"if type(x) is str: s.gather({name!r}, x, {key})")
 
 
 def _rule(rule: EventRule, index: int, build: str, source: PathSource, seen: _Seen) -> None:
@@ -216,9 +245,11 @@ def _rule(rule: EventRule, index: int, build: str, source: PathSource, seen: _Se
         source.emit(3, f"if {' and '.join(terms) or 'True'}:")
         source.emit(4, "hit = True")
         inner = 4
-    _kept(rule, source, inner)
+    _kept(rule, source, inner, seen.per_run)
     item = "item" if rule.each else "None"
-    source.emit(inner, f"s.event({index}, {build}(f, values, {item}), out)")
+    asks = any(_names_one_of(seen.per_run, path) for _, paths in rule.fields.values() for path in paths)
+    values = "s.values_of(state_key(f, s.values))" if asks else "s.values"
+    source.emit(inner, f"s.event({index}, {build}(f, {values}, {item}), out)")
     if rule.each:
         source.emit(2, "known = known or hit")
         if not rule.go_on:

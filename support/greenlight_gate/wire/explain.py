@@ -37,7 +37,7 @@ def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading
         for event in spec.events.values():
             if isinstance(name, str) and name in event.kinds:
                 return _event(event, value, index, problems)
-    for control_name, control in spec.controls.items():
+    for control_name, control in spec.controls:
         if all(walk(value, path) == wanted for path, wanted in control.when.items()):
             captured = {name: walk(value, path) for name, path in control.capture.items()}
             return Control(control_name, {k: v for k, v in captured.items() if v not in (MISSING, None)}, problems)

@@ -1,5 +1,6 @@
 """Rules that say what a frame is: [[event]], [[ignore]] and [[answer]]."""
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from greenlight_gate.events import EventKind
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, tables
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
-from greenlight_gate.wire.predicates import ITEM, Condition, read_terms
+from greenlight_gate.wire.predicates import ITEM, UNDECODED, Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
 _RULE_KEYS = ("when", "is", "each", "collapse", "once", "synthesised", "go_on", "remember", "gather")
@@ -37,10 +38,16 @@ class EventRule(msgspec.Struct, frozen=True):
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """[[ignore]]: a frame that is passed over on purpose, `because` of something that a report can print."""
+    """[[ignore]]: a frame that is passed over on purpose, `because` of something that a report can print.
+
+    `first`: it is tried before all [[event]] rules. `undecoded`: what a message that no codec can read looks like, as
+    an expression that is searched for in its text; then it has no other condition.
+    """
 
     when: tuple[Condition, ...]
     because: str
+    first: bool = False
+    undecoded: re.Pattern[str] | None = None
     remember: dict[str, str] = {}
     gather: dict[str, str] = {}
 
@@ -95,11 +102,24 @@ def read_ignores(data: dict[str, Any]) -> tuple[Ignore, ...]:
     """The [[ignore]] tables."""
     found = []
     for where, section in tables(data, "ignore"):
-        known(section, ("when", "because", "remember", "gather"), where)
+        known(section, ("when", "because", "first", "remember", "gather"), where)
         because = convert(section.get("because"), str, f"{where}.because")
         if not because.strip():
             raise ProfileError(f"{where}.because: expected why these frames are passed over, got nothing")
-        found.append(Ignore(read_terms(section.get("when"), f"{where}.when"), because, *_kept(section, where)))
+        first = convert(section.get("first", False), bool, f"{where}.first")
+        when = read_terms(section.get("when"), f"{where}.when")
+        undecoded = next((term for term in when if term.path == UNDECODED), None)
+        if undecoded is not None and (len(when) > 1 or undecoded.op != "regex" or first or "remember" in section):
+            raise ProfileError(
+                f'{where}.when: expected "{UNDECODED}" with a regex and nothing beside it, since nothing else is known '
+                f"of a message that no codec can read"
+            )
+        kept = _kept(section, where)
+        found.append(
+            Ignore((), because, undecoded=undecoded.value)
+            if undecoded is not None
+            else Ignore(when, because, first, None, *kept)
+        )
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ Scalar = str | int | float | bool
 OPEN_TOOLS = "$open_tools"
 EVENTS = "$events"
 ITEM = "$item"
+UNDECODED = "$undecoded"
 
 
 class Condition(NamedTuple):

@@ -133,6 +133,10 @@ class PlainReader:
     def asked(self, request: str | None, thread: str | None) -> None:
         """Nothing changes."""
 
+    def values_of(self, run: str | None) -> dict[str, Any]:
+        """The values as a run sees them: none."""
+        return self.values
+
 
 @functools.lru_cache(maxsize=64)
 def _compiled(text: str) -> Profile:

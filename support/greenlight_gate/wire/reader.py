@@ -47,8 +47,14 @@ class CompiledProfile:
         self.spec = spec
         self.rules = rules_of(spec)
         self.chain = CodecChain(spec.frame.codecs, spec.frame.descriptor).codecs
+        self.undecoded = [(each.undecoded, each.because) for each in spec.ignored if each.undecoded is not None]
+        self.due = [step.nth if step.send is None else 0 for step in spec.handshake]
         rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
         self.gathered = frozenset(name for rule in rules for name in rule.gather)
+        self.once: dict[EventKind, tuple[str, ...]] = {
+            kind: tuple(dict.fromkeys(rule.once for rule in self.rules if rule.kind is kind and rule.once))
+            for kind in {rule.kind for rule in self.rules if rule.once}
+        }
         self.takes_binary = spec.frame.binary or any(codec.binary for codec, _ in self.chain)
         tree = Tree(all_paths(spec))
         self.match = compile_matcher(spec, tree, typed=False)
@@ -100,7 +106,8 @@ class CompiledProfile:
     def encode(self, value: Any) -> str | bytes:
         """A value as the chain sends it. Raises UndecodableError for what cannot be sent so."""
         for codec, optional in reversed(self.chain):
-            if not optional:
+            # Whether a frame as a whole is wrapped is not known; a member that is a table needs its codec.
+            if not optional or isinstance(walk(value, getattr(codec, "path", "") or "-"), dict | list):
                 value = codec.encode(value)
         if not isinstance(value, str | bytes):
             raise UndecodableError("the chain of codecs makes neither text nor bytes of what is sent")
@@ -110,13 +117,14 @@ class CompiledProfile:
 class _RunState:
     """What is known of a run that is under way."""
 
-    __slots__ = ("events", "facts", "open", "phase")
+    __slots__ = ("events", "facts", "kept", "open", "phase")
 
     def __init__(self) -> None:
         self.events = 0
         self.open: list[tuple[str | None, str | None]] = []
         self.phase: EventKind | None = None
-        self.facts: set[tuple[int, str]] = set()
+        self.facts: set[tuple[EventKind, str, str]] = set()
+        self.kept: dict[str, Any] = {}
 
 
 class Reader:
@@ -126,10 +134,15 @@ class Reader:
         self.machine = machine
         self._rules = machine.rules
         self._absent = machine.spec.absent
+        self._once = machine.once or None
         self._direct = machine.direct
         self._match = machine.match_typed
         self.values: dict[str, Any] = {}
         self.problems: tuple[Problem, ...] = ()
+        # How often each step of the handshake is still to come.
+        self.due = list(machine.due)
+        # Which run gave the latest of each value, where its frame named one.
+        self._given_by: dict[str, str] = {}
         self._out: list[Reading] = []
         self._runs: dict[str | None, _RunState] = {}
         self._ended: deque[str | None] = deque(maxlen=_MOST_RUNS)
@@ -181,12 +194,19 @@ class Reader:
             for part in parts:
                 self._part(part, problems, out)
         except UnreadableError as error:
-            out.append(Unmapped(str(error), (*problems, *error.problems)))
+            out.append(self._undecoded(data) or Unmapped(str(error), (*problems, *error.problems)))
         except UndecodableError as error:
-            out.append(Unmapped(preview(str(error), 160), problems))
+            out.append(self._undecoded(data) or Unmapped(preview(str(error), 160), problems))
         if len(out) == 1:
             return out[0]
         return Several(_distinguished(out)) if out else Ignored("nothing is in it", problems)
+
+    def _undecoded(self, data: bytes) -> Reading | None:
+        """What a message that no codec can read is, if an [[ignore]] table is for such messages."""
+        if not self.machine.undecoded:
+            return None
+        text = data.decode(errors="replace")
+        return next((Ignored(why) for pattern, why in self.machine.undecoded if pattern.search(text)), None)
 
     def _part(self, part: Any, problems: tuple[Problem, ...], out: list[Reading]) -> None:
         machine = self.machine
@@ -250,9 +270,39 @@ class Reader:
         """A frame that is passed over."""
         out.append(Ignored(because, self.problems))
 
-    def gather(self, name: str, text: str) -> None:
-        """One more piece of a text."""
-        self.values[name] = (self.values.get(name, "") + text)[:_MOST_TEXT]
+    def gather(self, name: str, text: str, run: str | None) -> None:
+        """One more piece of a text: of the run that the frame names, else of whatever is in progress."""
+        kept = self._kept_of(run)
+        if kept is None:
+            kept = self.values
+            self._given_by.pop(name, None)
+        kept[name] = (kept.get(name, "") + text)[:_MOST_TEXT]
+
+    def remember(self, name: str, value: Any, run: str | None) -> None:
+        """A value that is kept: for the run that the frame names, and as the latest of the connection."""
+        kept = self._kept_of(run)
+        if kept is None:
+            self._given_by.pop(name, None)
+        else:
+            kept[name] = value
+            assert run is not None
+            self._given_by[name] = run
+        self.values[name] = value
+
+    def _kept_of(self, run: str | None) -> dict[str, Any] | None:
+        """What is kept of the run that a frame names; None where it names none, or one that has ended."""
+        return None if run is None or run in self._ended else self.state(run).kept
+
+    def values_of(self, run: str | None) -> dict[str, Any]:
+        """The values as a run sees them: what it gave itself, and nothing that another run gave."""
+        state = self._runs.get(run)
+        if state is None and run is None and len(self._runs) == 1:
+            run, state = next(iter(self._runs.items()))
+        others = [name for name, given_by in self._given_by.items() if given_by != run] if run is not None else []
+        if not others and (state is None or not state.kept):
+            return self.values
+        own = {name: value for name, value in self.values.items() if name not in others}
+        return {**own, **(state.kept if state is not None else {})}
 
     def state(self, run: str | None) -> _RunState:
         """What is known of a run; of the only one that is open where the frame does not say which."""
@@ -277,23 +327,24 @@ class Reader:
         if collapse != "no" and (state.phase is event.kind or collapse == "always"):
             out.append(More(event))
             return
-        if rule.once and not self._is_new(index, rule.once, event, state):
+        if self._once is not None and not self._is_new(event, state):
             out.append(More(event))
             return
         if self._absent and not rule.synthesised:
             self._infer(event, state, out)
         self._emit(event, state, out)
 
-    def _is_new(self, index: int, name: str, event: Event, state: _RunState) -> bool:
-        fact = getattr(event, name, None)
-        if fact is None:
-            return True
-        kind = next(i for i, rule in enumerate(self.machine.rules) if rule.kind is self.machine.rules[index].kind)
-        key = (kind, str(fact))
-        if key in state.facts:
-            return False
-        if len(state.facts) < _MOST_FACTS:
-            state.facts.add(key)
+    def _is_new(self, event: Event, state: _RunState) -> bool:
+        """Whether no event of this kind said the same before, by the fields that a rule for the kind has as `once`."""
+        for name in self.machine.once.get(event.kind, ()):
+            fact = getattr(event, name, None)
+            if fact is None:
+                continue
+            key = (event.kind, name, str(fact))
+            if key in state.facts:
+                return False
+            if len(state.facts) < _MOST_FACTS:
+                state.facts.add(key)
         return True
 
     def _infer(self, event: Event, state: _RunState, out: list[Reading]) -> None:
@@ -329,6 +380,7 @@ class ForeignReader(Reader):
     def __init__(self, reader: Reader, problems: tuple[Problem, ...]) -> None:
         super().__init__(reader.machine)
         self.values = dict(reader.values)
+        self.due = list(reader.due)
         self.problems = problems
 
     def read(self, data: Any, *, binary: bool = False) -> Reading:

@@ -115,7 +115,7 @@ class Spec(msgspec.Struct, frozen=True):
     name: str
     frame: Frame
     events: dict[EventKind, EventSpec]
-    controls: dict[str, ControlSpec]
+    controls: tuple[tuple[str, ControlSpec], ...]
     send: dict[str, Any]
     promises: Promises
     every: Fields = {}
@@ -158,6 +158,21 @@ class Spec(msgspec.Struct, frozen=True):
     def looked_up(self) -> frozenset[str]:
         """The names of the values that conditions and fields ask for."""
         return frozenset(name.removeprefix("$") for _, name in _names(self))
+
+    @property
+    def per_run(self) -> frozenset[str]:
+        """The names of values that are kept for each run: what frames of a run gave, but its ids."""
+        rules: tuple[EventRule | Ignore, ...] = (*self.rules, *self.ignored)
+        kept = {name for rule in rules for name in (*rule.remember, *rule.gather)}
+        fields = [rule.fields for rule in self.rules] + [event.fields for event in self.events.values()]
+        ids = {
+            path.partition(".")[0].removeprefix("$")
+            for entries in fields
+            for name in ("run", "thread", "user", "request", "parent")
+            for path in (entries[name][1] if name in entries else ())
+            if path.startswith("$")
+        }
+        return frozenset(kept - ids - {*self.scope_names})
 
     @property
     def captured(self) -> frozenset[str]:
@@ -222,7 +237,7 @@ def read_spec(text: str) -> Spec:
     for name, section in table(data, "events").items():
         kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
         events[kind] = _event(kind, section, every, rich=rich)
-    controls = {name: _control(name, section) for name, section in table(data, "controls").items()}
+    controls = _controls(table(data, "controls"))
     send, traced_start = read_trace_place(table(data, "send"))
     shared = {kind: event.fields for kind, event in events.items()}
     spec = Spec(
@@ -281,9 +296,9 @@ def _frame(data: dict[str, Any], *, rich: bool) -> Frame:
     return frame
 
 
-def _is_plain(frame: Frame, controls: dict[str, ControlSpec], events: dict[EventKind, Fields]) -> bool:
+def _is_plain(frame: Frame, controls: tuple[tuple[str, ControlSpec], ...], events: dict[EventKind, Fields]) -> bool:
     """Whether the simple reader will do, which knows kinds by name and JSON in text frames only."""
-    simple = all(not isinstance(wanted, dict) for control in controls.values() for wanted in control.when.values())
+    simple = all(not isinstance(wanted, dict) for _, control in controls for wanted in control.when.values())
     fields = [entry for found in events.values() for entry in found.values()]
     own = any(field.regex or field.value is not None for field, _ in fields)
     own = own or any(path.startswith("$") for _, paths in fields for path in paths)
@@ -345,8 +360,19 @@ def _scope(data: dict[str, Any]) -> tuple[Condition, ...]:
     return read_terms(section["mine"], "scope.mine") if "mine" in section else ()
 
 
-def _control(name: str, section: Any) -> ControlSpec:
-    where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
+def _controls(section: dict[str, Any]) -> tuple[tuple[str, ControlSpec], ...]:
+    """Each name with its table; `[[controls.error]]` gives several, which are tried in their order."""
+    found = []
+    for name, value in section.items():
+        where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
+        if isinstance(value, list):
+            found += [(name, _control(f"{where}[{number}]", each)) for number, each in enumerate(value)]
+        else:
+            found.append((name, _control(where, value)))
+    return tuple(found)
+
+
+def _control(where: str, section: Any) -> ControlSpec:
     control: ControlSpec = convert(section, ControlSpec, where)
     read_terms(control.when, f"{where}.when")
     check_paths(tuple(control.capture.values()), f"{where}.capture", least=0)
@@ -430,7 +456,7 @@ def _names(spec: Spec) -> list[tuple[str, str]]:
     terms += [(f"ignore[{i}].when", ignore.when) for i, ignore in enumerate(spec.ignored)]
     terms += [(f"answer[{i}].when", answer.when) for i, answer in enumerate(spec.answers)]
     terms += [(f"handshake[{i}].expect", step.expect) for i, step in enumerate(spec.handshake)]
-    terms += [(f"controls.{name}.when", control.terms) for name, control in spec.controls.items()]
+    terms += [(f"controls.{name}.when", control.terms) for name, control in spec.controls]
     terms.append(("scope.mine", spec.scope))
     for where, when in terms:
         for term in when:

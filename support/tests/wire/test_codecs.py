@@ -12,6 +12,7 @@ from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
 from support.tests.needs import needs_extra
+from support.tests.wire.small import SMALL
 
 MESSAGE = {"channel": "shell", "header": {"msg_type": "x"}, "parent_header": {}, "metadata": {}, "content": {"a": "ä"}}
 DECODED = [
@@ -207,3 +208,11 @@ def test_a_codec_of_another_package() -> None:
     for name, says in (("reversed:broken", "cannot be made"), ("none", "is no codec"), ("reverse", "one of reversed")):
         with pytest.raises(ProfileError, match=says):
             _profile(f'codecs = ["{name}", "json"]')
+
+
+def test_an_optional_codec_of_a_member_wraps_what_is_sent_where_the_member_is_a_table() -> None:
+    text = SMALL.replace("[every]", '[frame]\ncodecs = ["json", "json:payload?"]\n[every]', 1)
+    profile = Profile.from_toml(text)
+    assert profile.encode({"payload": {"a": 1}}) == '{"payload": "{\\"a\\": 1}"}'
+    assert profile.encode({"payload": "as it is"}) == '{"payload": "as it is"}'
+    assert profile.encode({"other": {"a": 1}}) == '{"other": {"a": 1}}'

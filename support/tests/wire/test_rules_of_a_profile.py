@@ -309,3 +309,123 @@ capture = { code = "code" }
     assert read(found, type="ping") == [Control("keepalive", {"answer": 0})]
     assert read(found, type="no", code=3) == [Control("error", {"code": 3})]
     assert read(found, type="no") == [Control("error", {})]
+
+
+def test_a_step_of_the_handshake_shadows_no_rule_once_it_is_done() -> None:
+    found = reader("""
+[[handshake]]
+expect = { type = "note" }
+nth = 2
+[[handshake]]
+expect = { type = "hello" }
+[[event]]
+when = { type = "note" }
+is = "agent_thinking"
+text = "text"
+""")
+    note = {"type": "note", "id": 1, "text": "x"}
+    assert [read(found, **note) for _ in range(3)] == [
+        [Control("handshake", {"step": 0})], [Control("handshake", {"step": 0})], [("agent_thinking", "x")],
+    ]  # fmt: skip
+    # What no rule is for is still the step that the server repeats.
+    assert [read(found, type="hello") for _ in range(2)] == [[Control("handshake", {"step": 1})]] * 2
+
+
+def test_frames_that_are_ignored_before_an_event_rule() -> None:
+    rules = TOKENS + '[[ignore]]\nfirst = true\nwhen = { type = "token", text = "." }\nbecause = "filler"\n'
+    found = reader(rules)
+    assert read(found, type="token", id=1, text=".") == ["filler"]
+    assert read(found, type="token", id=1, text="a") == [("agent_thinking", "a")]
+    assert read(reader(rules.replace("first = true\n", "")), type="token", id=1, text=".") == [("agent_thinking", ".")]
+
+
+def test_several_kinds_of_error_frame() -> None:
+    found = reader("""
+[[controls.error]]
+when = { type = "error" }
+capture = { code = "code" }
+[[controls.error]]
+when = { type = "fault" }
+capture = { code = "fault.number", text = "fault.says" }
+""")
+    assert read(found, type="error", code=3) == [Control("error", {"code": 3})]
+    assert read(found, type="fault", fault={"number": 4, "says": "no"}) == [Control("error", {"code": 4, "text": "no"})]
+    plain = Profile.from_toml("""
+name = "plain"
+[frame]
+kind = ["type"]
+[events.agent_started]
+kinds = ["go"]
+[events.agent_completed]
+kinds = ["end"]
+[[controls.error]]
+when = { type = "error" }
+[[controls.error]]
+when = { type = "fault" }
+capture = { code = "number" }
+[send.start]
+text = "{prompt}"
+""")
+    assert plain.plain
+    for profile in (plain.read, plain.explain):
+        assert profile(b'{"type":"error"}') == Control("error", {})
+        assert profile(b'{"type":"fault","number":4}') == Control("error", {"code": 4})
+
+
+def test_a_message_that_no_codec_can_read_may_be_ignored_by_its_text() -> None:
+    found = reader('[[ignore]]\nwhen = { "$undecoded" = { regex = "^hb" } }\nbecause = "a heartbeat"')
+    assert [short(part) for part in each(found.read(b"hb 17"))] == ["a heartbeat"]
+    (other,) = each(found.read(b"what?"))
+    assert isinstance(other, Unmapped)
+
+
+PER_RUN = """
+[[event]]
+when = { type = "token" }
+is = "agent_completed"
+collapse = "always"
+text = "text"
+gather = { answer = "text" }
+[[event]]
+when = { type = "named" }
+is = "agent_thinking"
+text = "text"
+remember = { tool = "tool" }
+[[event]]
+when = { type = "tool", "$tool" = "calculator" }
+is = "tool_executing"
+tool = "$tool"
+"""
+
+
+def test_two_runs_at_once_keep_what_they_gathered_and_remembered_apart() -> None:
+    found = reader(PER_RUN)
+    for run, text in ((1, "for "), (2, "for "), (1, "Ada"), (2, "Bashir")):
+        read(found, type="token", id=run, text=text)
+    for run, tool in ((1, "calculator"), (2, "search")):
+        read(found, type="named", id=run, text="x", tool=tool)
+    assert read(found, type="tool", id=1) == [("tool_executing", "calculator", None)]
+    assert read(found, type="tool", id=2) == [Unmapped("no rule for type tool")]
+    assert (found.values_of("1")["tool"], found.values_of("2")["tool"]) == ("calculator", "search")
+    found.asked("q3", None)
+    assert read(found, type="end", id=2, text="t") == [("agent_completed", "for Bashir")]
+    assert read(found, type="end", id=1, text="t") == [("agent_completed", "for Ada")]
+    # A run that gathered nothing says what its own frame says.
+    assert read(found, type="end", id=3, text="mine") == [("agent_completed", "mine")]
+
+
+def test_pieces_that_name_no_run_belong_to_the_run_that_ends() -> None:
+    found = reader(PER_RUN)
+    read(found, type="token", text="whole")
+    assert read(found, type="end", id=1, text="t") == [("agent_completed", "whole")]
+    found.asked("q2", None)
+    assert read(found, type="end", id=2, text="t") == [("agent_completed", "t")]
+
+
+def test_a_fact_is_told_once_whichever_rule_of_its_kind_comes_first() -> None:
+    two = TOOLS + '[[event]]\nwhen = { type = "tool" }\nis = "tool_executing"\ntool = "name"\ncall = "call"\n'
+    found = reader(two.replace('each = "items"', 'each = "items"\nonce = "call"', 1))
+    assert read(found, type="tool", id=1, name="a", call=1) == [("tool_executing", "a", "1")]
+    assert read(found, type="tools", id=1, items=[{"name": "a", "id": 1}]) == [("more", None)]
+    assert read(found, type="tools", id=1, items=[{"name": "b", "id": 2}]) == [("tool_executing", "b", "2")]
+    assert read(found, type="tool", id=1, name="b", call=2) == [("more", None)]
