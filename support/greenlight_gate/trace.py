@@ -62,7 +62,9 @@ class Opened(Record, frozen=True):
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it. `names`: by
     which the backend knows the user, beside the user id. `earlier`: what was captured on earlier connections of the
-    user by which a frame says whose it is.
+    user by which a frame says whose it is. `resumes`: the thread that the connection goes on with, from the number
+    after `last_seq`. `foreign`: the other user whose conversation the connection names, by the values `named`, so that
+    the backend should refuse it.
     """
 
     user: str = msgspec.field(name="person")
@@ -81,6 +83,10 @@ class Opened(Record, frozen=True):
     names: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     traceparent: str = ""
+    resumes: str | None = None
+    last_seq: int | None = None
+    foreign: str = ""
+    named: tuple[str, ...] = ()
 
     @property
     def unchosen(self) -> int:
@@ -152,8 +158,8 @@ class Closed(Record, frozen=True):
 
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
     `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`,
-    `traceparent`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade was waited
-    for in vain.
+    `traceparent`, `foreign`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade
+    was waited for in vain.
     """
 
     by: str
@@ -168,6 +174,7 @@ class Closed(Record, frozen=True):
     body: str = ""
     unanswered: bool = False
     traceparent: str = ""
+    foreign: str = ""
 
     @property
     def abandoned(self) -> bool:

@@ -1,14 +1,16 @@
 """Setting up a connection: the values of its profile, the HTTP requests before it, and its address."""
 
 import itertools
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from greenlight_gate.client.cookies import CookieJar
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply, exchange
@@ -20,6 +22,8 @@ from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import fill, filled_or_none
 from greenlight_gate.wire.values import MISSING, walk
+
+_CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
 
 
 class StepRefused(Exception):
@@ -56,6 +60,11 @@ class Values(dict[str, Any]):
         raise KeyError(name)
 
 
+def proves_identity(name: str) -> bool:
+    """Whether a value of this name proves who a user is, so that another user would not have it."""
+    return _CREDENTIAL.search(name) is not None
+
+
 def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
     """The user id that a user sends, in a token or in a message; None: the backend assigns one."""
     shows = target.auth.obtain != "none" or "{user}" in target.url or spec.tells_user
@@ -64,42 +73,101 @@ def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
 
 def names_told(persona: Persona, target: Target, spec: Spec) -> tuple[str, ...]:
     """The names, beside the user id, that a user's client sends, in a token or in a message."""
-    sent = (spec.send, spec.values, spec.before, spec.connection, spec.handshake, target.url, target.auth.claims)
+    sent = (
+        spec.send,
+        spec.values,
+        spec.before,
+        spec.connection,
+        spec.resume,
+        spec.handshake,
+        target.url,
+        target.auth.claims,
+    )
     return (persona.name,) if "{user_name}" in str(sent) else ()
+
+
+class Kept:
+    """What was captured or made for the tab of a connection, and for all connections of its user, by name."""
+
+    def __init__(self, user: dict[str, Any] | None = None) -> None:
+        self.tab: dict[str, Any] = {}
+        self.user: dict[str, Any] = {} if user is None else user
+
+    def of(self, each: str) -> dict[str, Any]:
+        """Where values for each "tab" or "user" are kept; nowhere for long, for each "connection"."""
+        return {"tab": self.tab, "user": self.user}.get(each, {})
+
+
+class Naming(NamedTuple):
+    """What a connection names beside its user: a conversation that it resumes, or what belongs to another user.
+
+    `values` take the place of those that would be captured or made. `thread` is what is resumed, from the number after
+    `last_seq`; `foreign` is the owner, where that is another user.
+    """
+
+    values: Mapping[str, Any]
+    thread: str | None = None
+    last_seq: int | None = None
+    resumes: bool = False
+    foreign: str = ""
+
+
+NOTHING_NAMED = Naming({})
+
+
+def resuming(question: UserRequest, last_seq: int) -> Naming:
+    """What a connection names that goes on with the conversation of a request, from the number after `last_seq`."""
+    values = {"thread": question.thread, "run": question.run, "last_seq": last_seq}
+    return Naming(values, question.thread, last_seq, resumes=True)
 
 
 class ConnectionSetup:
     """Sets up one user's connection.
 
-    `kept` holds what was captured for the tab of this connection, and `jar` the cookies of the user: both outlive the
-    connection. `traceparent`: the trace context to send in the upgrade, "" for none.
+    `kept` holds what was captured for the tab of this connection or for its user, and `jar` the cookies of the user:
+    both outlive the connection. `naming`: what the connection resumes, or tries to reach. `traceparent`: the trace
+    context to send in the upgrade, "" for none.
     """
 
     def __init__(
-        self, target: Target, profile: Profile, persona: Persona, token: Token, kept: dict[str, Any], *, jar: CookieJar
+        self, target: Target, profile: Profile, persona: Persona, token: Token, kept: Kept, *, jar: CookieJar,
+        naming: Naming = NOTHING_NAMED,
     ) -> None:  # fmt: skip
         self.target = target
         self.spec: Spec = profile.spec
         self.token = token
         self.kept = kept
+        self.naming = naming
+        resume = self.spec.resume if naming.resumes else None
+        self.connection = self.spec.connection if resume is None else resume.connection
+        self.before = self.spec.before if resume is None or resume.before is None else resume.before
         self.values = Values(user=persona.user, user_name=persona.name, token=token.token)
-        self.values.update(fill(self.spec.values, self.values))
+        for name, made in self.spec.values.items():
+            known = kept.of(made.each)
+            value = known[name] if name in known else fill(made.value, self.values)
+            known.setdefault(name, value)
+            self.values[name] = value
         self.values.update(token.values)
-        self.values.update(kept)
+        self.values.update(kept.user)
+        self.values.update(kept.tab)
+        self.values.update(naming.values)
         self.jar = jar
         self.traceparent = ""
 
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
-        for request in self.spec.before:
-            supplied = bool(request.capture) and all(name in self.token.values for name in request.capture)
-            if supplied or (request.each == "tab" and request.capture and self.kept.keys() >= request.capture.keys()):
+        for request in self.before:
+            known = self.kept.of(request.each)
+            if any(
+                request.capture and given.keys() >= request.capture.keys()
+                for given in (self.token.values, known, self.naming.values)
+            ):
                 continue
             reply = await self._ask(request)
             captured = _captured(request, reply)
             self.values.update(captured)
-            if request.each == "tab":
-                self.kept.update(captured)
+            if not self.naming.foreign:
+                known.update(captured)
 
     async def leave(self, *, tab: bool) -> list[str]:
         """Makes the requests after the connection (`tab`: also those after the tab). Returns what failed."""
@@ -146,7 +214,7 @@ class ConnectionSetup:
     @property
     def url(self) -> str:
         """The URL of the WebSocket, with the query of the token."""
-        connection = self.spec.connection
+        connection = self.connection
         base, _, supplied = self.target.url.partition("?")
         url = f"{base.rstrip('/')}{fill(connection.path, _quoted(self.values))}" if connection.path else base
         query = [part for part in (supplied, urlencode(self._filled(connection.query))) if part]
@@ -158,7 +226,7 @@ class ConnectionSetup:
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
         traced = {"traceparent": self.traceparent} if self.traceparent else {}
-        headers = {**traced, **self._filled(self.spec.connection.headers), **self.token.headers}
+        headers = {**traced, **self._filled(self.connection.headers), **self.token.headers}
         return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property
@@ -173,9 +241,14 @@ class ConnectionSetup:
 
     @property
     def looked_up(self) -> dict[str, Any]:
-        """The values that the profile's rules refer to, which a replay needs."""
-        wanted = self.spec.looked_up
-        return {name: value for name, value in self.values.items() if name in wanted and name != "token"}
+        """What a replay needs: the values that the rules refer to, and those that name what is the user's."""
+        spec = self.spec
+        wanted = spec.looked_up | {name for name in spec.names_of_own if not proves_identity(name)}
+        named = self.naming.values if self.naming.foreign else {}
+        return {
+            name: value for name, value in self.values.items()
+            if name in wanted and name != "token" and name not in named
+        }  # fmt: skip
 
 
 def _captured(request: HttpRequest, reply: Reply) -> dict[str, Any]:

@@ -6,7 +6,6 @@ All methods run on the loop thread. Whatever happens becomes a record; so does e
 import asyncio
 import contextlib
 import logging
-import re
 import ssl
 import time
 import uuid
@@ -16,7 +15,17 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, names_told, user_shown
+from greenlight_gate.client.connecting import (
+    NOTHING_NAMED,
+    ConnectionSetup,
+    Kept,
+    Naming,
+    StepRefused,
+    Values,
+    names_told,
+    proves_identity,
+    user_shown,
+)
 from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
@@ -43,8 +52,6 @@ _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
 _IDS = frozenset({"request", "run", "thread"})
-# What is captured under such a name proves who a user is: another user would not have it.
-_CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
 _LATE_HEARTBEAT_S = 0.5
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
@@ -55,19 +62,20 @@ class Session:
 
     `before`: an earlier connection of the same tab, whose captured values and requests it continues. `gave_up`: a
     request on it was waited for in vain, so that its run may still be in progress. `jar`: the cookies of the user;
-    `earlier`: what was captured on each of the user's connections so far.
+    `of_user`: what was captured once for the user; `earlier`: what was captured on each of the user's connections.
     """
 
     def __init__(
         self, user: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
         before: "Session | None" = None, patience: Deadlines | None = None, jar: CookieJar | None = None,
-        earlier: deque[Mapping[str, Any]] | None = None,
+        earlier: deque[Mapping[str, Any]] | None = None, of_user: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.user = user
         self.user_id = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
-        self.kept: dict[str, Any] = before.kept if before is not None else {}
+        self.kept = before.kept if before is not None else Kept(of_user)
+        self.naming = NOTHING_NAMED
         self.jar = jar or CookieJar()
         self.earlier = deque() if earlier is None else earlier
         self.setup: ConnectionSetup | None = None
@@ -95,16 +103,21 @@ class Session:
 
     async def connect(
         self, token: Token, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
-        via: tuple[str, int] | None = None,
+        via: tuple[str, int] | None = None, naming: Naming = NOTHING_NAMED,
     ) -> None:  # fmt: skip
         """Opens the connection and waits until the backend reports that it is ready.
 
-        `unwelcome`: what is wrong with the token; then it waits for the refusal. Raises NotConnected after the trace
-        has its record of the refusal, the failure or the timeout.
+        `unwelcome`: what is wrong with the token; then it waits for the refusal. `naming`: the conversation that the
+        connection resumes, or what it names of another user. Raises NotConnected after the trace has its record of the
+        refusal, the failure or the timeout.
         """
+        self.naming = naming
         # Cookies of the user could admit a connection that has to be refused for its token.
         jar = self.jar = CookieJar() if unwelcome else self.jar
-        setup = self.setup = ConnectionSetup(self.target, self.profile, self.played_by, token, self.kept, jar=jar)
+        kept = Kept() if unwelcome else self.kept
+        setup = self.setup = ConnectionSetup(
+            self.target, self.profile, self.played_by, token, kept, jar=jar, naming=naming
+        )  # fmt: skip
         if record_feed.is_traced():
             setup.traceparent = self._traceparent = new_traceparent()
         try:
@@ -116,7 +129,9 @@ class Session:
                 "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
                 "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
                 "names": names_told(self.played_by, self.target, self.profile.spec) if not unwelcome else (),
-                "traceparent": setup.traceparent,
+                "traceparent": setup.traceparent, "foreign": naming.foreign,
+                "named": tuple(str(value) for value in naming.values.values()) if naming.foreign else (),
+                "resumes": naming.thread if naming.resumes else None, "last_seq": naming.last_seq,
             }  # fmt: skip
             self._asked_at = time.monotonic()
             await self._within(transport.open(tls=tls, via=via), self.budgets.handshake_s + MARGIN_S)
@@ -148,7 +163,8 @@ class Session:
 
     async def _shake_hands(self) -> str | None:
         """Takes the steps of the profile's handshake in turn. Returns what failed, which the trace records, or None."""
-        for index, step in enumerate(self.profile.spec.handshake):
+        for index in self.profile.spec.steps_to_take(resumes=self.naming.resumes):
+            step = self.profile.spec.steps[index]
             if step.send is not None:
                 await self.send(step.send, what="hello")
             elif (failure := await self._receive_step(index, step)) is not None:
@@ -168,13 +184,14 @@ class Session:
             return "was refused in the handshake"
         if not self.open:
             return "lost the connection in the handshake"
-        self._timed_out("ready", time.monotonic() - began)
+        # Of a connection that names what is another user's, silence is a refusal.
+        self._timed_out("refusal" if self.naming.foreign else "ready", time.monotonic() - began)
         return f"received nothing for step {index + 1} of the handshake"
 
     async def _wait_ready(self) -> None:
         wait_s = self.budgets.handshake_s
         if not await self._until(lambda: self._answered(0, "ready"), wait_s):
-            self._timed_out("ready", wait_s)
+            self._timed_out("refusal" if self.naming.foreign else "ready", wait_s)
             raise NotConnected(f"{self.user} was accepted, but the backend did not report that it is ready")
         if not self.open:
             raise self.not_open()
@@ -190,7 +207,7 @@ class Session:
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
             reason=reason, user=self.user, persona=self.persona, unanswered=isinstance(error, TimeoutError),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
-            traceparent=self._traceparent,
+            traceparent=self._traceparent, foreign=self.naming.foreign,
         )  # fmt: skip
         return NotConnected(f"{self.user} could not connect: {reason}")
 
@@ -219,7 +236,8 @@ class Session:
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None,
                 in_parallel=recorder.in_parallel, earlier=self._captured_earlier(), **self._asked_as,
             )  # fmt: skip
-            self.earlier.append(recorder.checker.connections[self.connection].reader.values)
+            if not self.naming.foreign:
+                self.earlier.append(recorder.checker.connections[self.connection].reader.values)
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
             recorder.fault = recorder.fault or error
 
@@ -305,11 +323,12 @@ class Session:
         self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
+        template = self.template("start" if replaces is None else replaces[1])
         kept = {
-            "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
+            "request": request, "thread": thread if self._is_in(thread, template) else None, "expect": expect,
+            "foreign": foreign, "claims": claims,
             "refusable": refusable, "behind": behind,
         }  # fmt: skip
-        template = self.template("start" if replaces is None else replaces[1])
         if replaces is not None:
             values |= {"run": replaces[0].run, "replaced": replaces[0].request}
         if record_feed.is_traced():
@@ -320,10 +339,17 @@ class Session:
         if claims is None:
             await self.send(template, values, what="start", **kept)
             if twice:
-                await self.send(template, values, what="again", request=request, thread=thread)
+                await self.send(template, values, what="again", request=request, thread=kept["thread"])
         else:
             await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
         return question
+
+    def _is_in(self, thread: str | None, template: Any) -> bool:
+        """Whether a request asks in this thread: it names it, or its connection is in it."""
+        if any(name == "thread" for _, name in names_in(template, "")):
+            return True
+        shown = self.recorder.checker.connections[self.connection].requests.orders
+        return thread in shown or thread in map(str, self.values.values())
 
     async def stop(self, question: UserRequest) -> None:
         """Tells the backend to stop a run."""
@@ -409,13 +435,27 @@ class Session:
         return came, took_s
 
     async def restore(self, thread: str, last_seq: int, run: str | None = None) -> bool:
-        """Asks for the rest of a thread, or of a run in it; whether the backend reported that it was restored."""
+        """Asks for the rest of a thread, or of a run in it; whether the backend reported that it was restored.
+
+        Where a profile resumes by connecting again only, this connection has asked for it when it was opened.
+        """
+        if not self.profile.can_send("restore"):
+            return await self._resumed()
         before = len(self.inbox.controls)
         run = run or next(
             (question.run for question in reversed(self.inbox.questions) if question.thread == thread), None
         )
         values = {"thread": thread, "last_seq": last_seq, "run": run}
         await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
+        return await self._restored(before)
+
+    async def _resumed(self) -> bool:
+        """Whether a connection that resumes has resumed: where the profile knows a message for that, once it came."""
+        if any(name == "restored" for name, _ in self.profile.spec.controls):
+            return await self._restored(0)
+        return self.open and not self._answered(0, "error")
+
+    async def _restored(self, before: int) -> bool:
         budget = self.budgets.start_s
         if not await self._until(lambda: self._answered(before, "restored", "error"), budget):
             self._timed_out("restored", budget)
@@ -502,18 +542,59 @@ class Session:
         spec = self.profile.spec
         captured = {
             name: value for name, value in {**self.values, **self._reader.values_of(question.run)}.items()
-            if name in spec.captured and name not in spec.needs and not _CREDENTIAL.search(name)
+            if name in spec.captured and name not in spec.needs and not proves_identity(name)
         }  # fmt: skip
         return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
 
+    def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
+        """Which of a user's ids and captured values a message has a place for, whoever sends it."""
+        template = self.template(what) if self.profile.can_send(what) else None
+        return {name for _, name in names_in(template, "") if name in theirs or name in _IDS}
+
     def places_for(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of another user's ids and captured values a message from here has a place for."""
-        used = {name for _, name in names_in(self.template(what), "")}
-        own = self.values
+        used, own = self.names_sent(what, theirs), self.values
         captured = {name for name in theirs.keys() - _IDS if theirs[name] != own.get(name)}
         # The id of a request that begins is the sender's to choose.
         ids = _IDS | {"input", "call"} if what == "respond" else _IDS
         return used & (captured | (ids - {"request"} if what == "start" else ids))
+
+    def foreign_naming(
+        self, owner: str, theirs: Mapping[str, Any], own: Mapping[str, Any], *, last_seq: int | None = None
+    ) -> Naming | None:  # fmt: skip
+        """What a connection would name of another user (`owner`) when it is opened; None where that has no place.
+
+        `own`: the values of the user who opens it. `last_seq`: from where the owner's conversation is to be resumed.
+        """
+        spec, resumes = self.profile.spec, last_seq is not None
+        used = spec.named_at_opening(resumes=resumes)
+        names = used & (spec.kept_names | ({"thread", "run"} if resumes else frozenset()))
+        named = {
+            name: theirs[name] for name in names
+            if theirs.get(name) not in (None, own.get(name)) and not proves_identity(name)
+        }  # fmt: skip
+        if not named:
+            return None
+        if resumes:
+            named = {"thread": theirs["thread"], "run": theirs["run"], **named, "last_seq": last_seq}
+        return Naming(named, theirs["thread"], last_seq, resumes=resumes, foreign=owner)
+
+    async def open_foreign(
+        self, token: Token, tls: ssl.SSLContext | None, naming: Naming, start: Mapping[str, Any] | None
+    ) -> None:  # fmt: skip
+        """Opens a connection that names what is another user's, and waits for the refusal.
+
+        `start`: the values of a request that is sent on it if it is accepted; None: nothing is sent.
+        """
+        records = len(self.recorder.entries)
+        try:
+            await self.connect(token, tls, naming=naming)
+            if start is not None:
+                await self.send_foreign("start", naming.foreign, start)
+            else:
+                await self._wait_refused(lambda: self._answered(0, "error") or self.inbox.was_shown_an_event(records))
+        except NotConnected:
+            return  # as expected; the rules judge how the refusal was done
 
     async def send_foreign(self, what: str, owner: str, values: Mapping[str, Any]) -> None:
         """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal."""

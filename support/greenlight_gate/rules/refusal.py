@@ -17,7 +17,13 @@ _ROUNDING_S = 1.0
 _MOST_ATTEMPTS = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
 _MOST_INVALID = 64
+_REFUSED = range(400, 500)
 _REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
+
+
+def _says_no(code: int | None) -> bool:
+    """Whether a close code says that the server refuses: one of RFC 6455, or of the server's own."""
+    return code is not None and (code in _REFUSING or code >= 4000)
 
 
 class SignInAttempt:
@@ -75,7 +81,8 @@ class SignInAttempt:
 class ForeignAttempt(NamedTuple):
     """One request for what belongs to another user. `what` names it in reports; `thread` is its thread, if known.
 
-    `claims`: the user id of another user that the request names as the sender.
+    `claims`: the user id of another user that the request names as the sender. `by_opening`: the connection itself
+    names what is another user's, so that one which shows nothing of it is a fresh one.
     """
 
     n: int
@@ -84,6 +91,7 @@ class ForeignAttempt(NamedTuple):
     thread: str | None
     request: str | None
     claims: str | None = None
+    by_opening: bool = False
 
 
 class ForeignAttempts:
@@ -98,7 +106,8 @@ class ForeignAttempts:
         self._reported: set[int] = set()
 
     def tried(self, attempt: ForeignAttempt) -> None:
-        """A frame was sent that has to be refused."""
+        """A frame was sent that has to be refused, or a connection was opened that has to be."""
+        self._open = [open_one for open_one in self._open if not open_one.by_opening]
         self._open.append(attempt)
         del self._open[:-_MOST_ATTEMPTS]
         if attempt.thread is not None and len(self._threads) < _MOST_ATTEMPTS:
@@ -118,6 +127,18 @@ class ForeignAttempts:
             self._object(attempt, f"error {code}", n)
         return True
 
+    def refused(self, status: int, reason: str, n: int) -> bool:
+        """Whether the response to the upgrade, or to a request before it, is the answer to an attempt.
+
+        Where the profile lists no status, each that refuses the client will do.
+        """
+        if not self._open:
+            return False
+        attempt = self._open.pop(0)
+        if not (self.ways.has_status(status) if self.ways.status else status in _REFUSED):
+            self._object(attempt, reason or f"HTTP {status}", n)
+        return True
+
     def served(self, ask: Request, event: Event, n: int) -> None:
         """A run of an attempt has begun: it may only be the user's own, and in a thread of theirs."""
         attempt = next((attempt for attempt in self._open if attempt.n == ask.n), None)
@@ -127,7 +148,7 @@ class ForeignAttempts:
         if attempt.claims is not None:
             if event.user == attempt.claims:
                 self._object(attempt, f"{event.kind} as user {event.user}", n)
-        elif event.thread == attempt.thread:
+        elif attempt.thread is not None and event.thread == attempt.thread:
             self._object(attempt, f"{event.kind} in it", n)
         elif not self.ways.fresh:
             self._object(attempt, f"{event.kind} in a new thread", n)
@@ -157,14 +178,15 @@ class ForeignAttempts:
         attempt = self._open.pop(0)
         if instead:
             self._object(attempt, f"no refusal within {after_s:.1f} s, but {instead}", n)
-        elif not self.ways.ignored:
+        elif not (self.ways.ignored or attempt.by_opening):
             self._object(attempt, f"nothing within {after_s:.1f} s", n, late=True)
         return True
 
     def closed(self, code: int | None, came: str, n: int) -> None:
         """The backend ended the connection: in place of the refusals that were still to come."""
         for attempt in self._open:
-            if not self.ways.has_close(code):
+            on_opening = attempt.by_opening and not self.ways.close and _says_no(code)
+            if not (self.ways.has_close(code) or on_opening):
                 self._object(attempt, came, n)
         self._open.clear()
 
@@ -299,6 +321,6 @@ class InvalidInputs:
 
     def closed(self, code: int | None, came: str, n: int) -> None:
         """The backend ended the connection: a refusal only with a code that says so."""
-        if self._sent and not (code is not None and (code in _REFUSING or code >= 4000)):
+        if self._sent and not _says_no(code):
             self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
         self._sent.clear()

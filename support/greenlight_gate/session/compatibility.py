@@ -38,7 +38,7 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
 def shows_token(profile: Profile) -> bool:
     """Whether the profile says itself where a token is placed."""
     spec = profile.spec
-    parts = [spec.connection, spec.before, [step.send for step in spec.handshake], spec.send, spec.values]
+    parts = [spec.connection, spec.resume, spec.before, [step.send for step in spec.steps], spec.send, spec.values]
     return any("{token}" in repr(part) for part in parts)
 
 

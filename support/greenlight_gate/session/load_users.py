@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from greenlight_gate.client.connecting import ConnectionSetup, user_shown
+from greenlight_gate.client.connecting import ConnectionSetup, Kept, user_shown
 from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.session.compatibility import hindrance_of
@@ -86,7 +86,7 @@ async def _planned(
     }
     questions = tuple(by_name[name] for name in prompts)
     user = user_shown(persona, target, suite.profile.spec)
-    setup = ConnectionSetup(target, suite.profile, persona, token, {}, jar=CookieJar())
+    setup = ConnectionSetup(target, suite.profile, persona, token, Kept(), jar=CookieJar())
     return PlannedUser(
         persona.name, user, setup.url, questions, again_from, setup.headers, tuple(setup.subprotocols),
         token.first_message,

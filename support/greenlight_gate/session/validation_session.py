@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -130,6 +131,8 @@ class ValidationSession:
         self._canaries: dict[str, str] = {}
         self._jars: dict[tuple[str, str], CookieJar] = {}
         self._earlier: dict[tuple[str, str], deque[Mapping[str, Any]]] = {}
+        # What was captured once for each user of a scenario, by name.
+        self._kept_for_users: WeakKeyDictionary[Recorder, dict[tuple[str, str], dict[str, Any]]] = WeakKeyDictionary()
         self._log: logging.Handler | None = None
         self.tls: ssl.SSLContext | None = None
         self.target: Target
@@ -251,6 +254,15 @@ class ValidationSession:
             wait_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
             self.target_version = self.loop.call(wait_healthy(self.target, wait_s), _START_S * 2).version
 
+    def lacks(self, need: str) -> str | None:
+        """Why `need` is not exercised: the target lacks it, or the profile has no way to do it; None when it is."""
+        reason = self.target.lacks(need)
+        if reason is None and need == "resume" and not self.profile.spec.can_resume:
+            return f"the profile {self.profile.name} has neither [resume] nor [send.restore]"
+        if reason is None and need in ("stop", "ping") and not self.profile.can_send(need):
+            return f"the profile {self.profile.name} has no [send.{need}]"
+        return reason
+
     @property
     def jobs(self) -> int:
         """How many scenarios run in parallel."""
@@ -265,10 +277,12 @@ class ValidationSession:
         self, kind: type[S], user: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
     ) -> S:
         """A connection to the target, still to be opened. `before`: the earlier one of the same tab."""
+        key = (persona.name, persona.user)
+        of_user = self._kept_for_users.setdefault(recorder, {}).setdefault(key, {})
         return kind(
             user, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience,
-            jar=self._jars.setdefault((persona.name, persona.user), CookieJar()),
-            earlier=self._earlier.setdefault((persona.name, persona.user), deque(maxlen=_MOST_EARLIER)),
+            of_user=of_user, jar=self._jars.setdefault(key, CookieJar()),
+            earlier=self._earlier.setdefault(key, deque(maxlen=_MOST_EARLIER)),
         )  # fmt: skip
 
     def canary(self, persona: Persona) -> str:
@@ -293,7 +307,7 @@ class ValidationSession:
     ) -> JudgedTarget:  # fmt: skip
         """What the evidence of a session that begins now (epoch seconds) says of what is judged."""
         plan, target = self.plan, self.target
-        absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
+        absent = {need: reason for need in NEEDS if (reason := self.lacks(need)) is not None}
         absent |= not_observable(self.profile)
         hindrance = hindrance_of(self.profile)
         if hindrance is not None:

@@ -36,7 +36,7 @@ def all_paths(spec: Spec) -> list[str]:
         found += [*(term.path for term in ignore.when), *ignore.remember.values(), *ignore.gather.values()]
     for _, control in spec.controls:
         found += [*(term.path for term in control.terms), *control.capture.values()]
-    for step in spec.handshake:
+    for step in spec.steps:
         found += [*(term.path for term in step.expect), *step.capture.values()]
     for answer in spec.answers:
         found += [term.path for term in answer.when]
@@ -81,7 +81,7 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
     later = tuple(ignore for ignore in spec.ignored if not ignore.first and not ignore.undecoded)
     _ignored(later, source, seen)
     # A step that was done before, and that no rule is for: the server repeats itself.
-    for index, step in enumerate(spec.handshake):
+    for index, step in enumerate(spec.steps):
         if step.send is None:
             _control(f"not known and {seen.all(step.expect)}", "handshake", step.capture, {"step": index}, source)
     source.emit(1, "return known")
@@ -184,7 +184,7 @@ def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
         source.emit(1, f"if {seen.all(answer.when)}:")
         source.emit(2, f"s.take(out, Control('keepalive', {{'answer': {index}}}))")
         source.emit(2, "return True")
-    for index, step in enumerate(spec.handshake):
+    for index, step in enumerate(spec.steps):
         if step.send is None:
             due = f"s.due[{index}] and {seen.all(step.expect)}"
             _control(due, "handshake", step.capture, {"step": index}, source)

@@ -32,7 +32,8 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[[before]] and [[after]]: one HTTP request before a connection is opened, or after it has ended.
 
     `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
-    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's tab.
+    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's tab or for
+    the user, and kept when a connection is lost and comes back.
     """
 
     path: str
@@ -42,7 +43,12 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     status: tuple[int, ...] = (200, 201, 202, 204)
     capture: dict[str, str] = {}
-    each: Literal["connection", "tab"] = "connection"
+    each: Literal["connection", "tab", "user"] = "connection"
+
+    @property
+    def templates(self) -> tuple[Any, ...]:
+        """All that is filled in before it is sent."""
+        return self.path, self.json, self.form, self.headers
 
 
 class Recognise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +72,25 @@ class Step(msgspec.Struct, frozen=True):
     capture: dict[str, str] = {}
 
 
+class ValueSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[values] NAME: a value that the client makes, `each` connection or once for a user's tab or the user."""
+
+    value: Any
+    each: Literal["connection", "tab", "user"] = "connection"
+
+
+class ResumeSpec(msgspec.Struct, frozen=True):
+    """[resume]: what is different where a user connects again to go on with a conversation.
+
+    `connection`: where it is opened then. `before` and `handshake` take the place of the usual ones; None: the usual
+    ones. In all of it {thread}, {run} and {last_seq} say what is resumed.
+    """
+
+    connection: ConnectionSpec
+    before: tuple[HttpRequest, ...] | None = None
+    handshake: tuple[Step, ...] | None = None
+
+
 class _StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     send: dict[str, Any] | list[Any] | None = None
     expect: dict[str, Any] | None = None
@@ -74,22 +99,54 @@ class _StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capture: dict[str, str] = {}
 
 
-def read_connection(data: dict[str, Any]) -> ConnectionSpec:
-    """The [connection] table."""
+def read_connection(data: dict[str, Any], name: str = "connection") -> ConnectionSpec:
+    """The [connection] table; `name`: by which errors call it."""
     section = table(data, "connection")
     if isinstance(section.get("runs"), str):
-        one_of(section["runs"], ("many", "one_at_a_time", "one"), "connection.runs")
-    connection: ConnectionSpec = convert(section, ConnectionSpec, "connection")
+        one_of(section["runs"], ("many", "one_at_a_time", "one"), f"{name}.runs")
+    connection: ConnectionSpec = convert(section, ConnectionSpec, name)
     if connection.path and not connection.path.startswith(("/", "?")):
-        raise ProfileError(f"connection.path: expected a path that begins with /, got {connection.path!r}")
+        raise ProfileError(f"{name}.path: expected a path that begins with /, got {connection.path!r}")
     return connection
 
 
-def read_requests(data: dict[str, Any], name: str) -> tuple[HttpRequest, ...]:
-    """The [[before]] or [[after]] tables."""
+def read_values(data: dict[str, Any]) -> dict[str, ValueSpec]:
+    """The [values] table: each a template, or a table with `value` and `each`."""
+    found = {}
+    for name, section in table(data, "values").items():
+        marked = isinstance(section, dict) and "each" in section
+        found[name] = convert(section, ValueSpec, f"values.{name}") if marked else ValueSpec(section)
+    return found
+
+
+def read_resume(data: dict[str, Any], connection: ConnectionSpec) -> ResumeSpec | None:
+    """The [resume] table; None without one: then a new connection says nothing of an earlier conversation."""
+    if "resume" not in data:
+        return None
+    section = table(data, "resume")
+    known(section, ("path", "query", "headers", "before", "handshake"), "resume")
+    own = {key: value for key, value in section.items() if key not in ("before", "handshake")}
+    changed = read_connection({"connection": own}, "resume")
+    return ResumeSpec(
+        msgspec.structs.replace(
+            connection,
+            path=changed.path or connection.path,
+            query={**connection.query, **changed.query},
+            headers={**connection.headers, **changed.headers},
+        ),
+        read_requests(section, "before", "resume.") if "before" in section else None,
+        read_steps(section, "resume.") if "handshake" in section else None,
+    )
+
+
+def read_requests(data: dict[str, Any], name: str, inside: str = "") -> tuple[HttpRequest, ...]:
+    """The [[before]] or [[after]] tables; `inside`: of which table they are a part, with a dot."""
     found = []
-    for where, section in tables(data, name):
+    for place, section in tables(data, name):
+        where = f"{inside}{place}"
         request: HttpRequest = convert(section, HttpRequest, where)
+        if name == "after" and request.each == "user":
+            raise ProfileError(f'{where}.each: expected "connection" or "tab", since a user has no end, got \'user\'')
         if not request.path.startswith(("/", "http://", "https://")):
             raise ProfileError(f"{where}.path: expected a path that begins with / or a full URL, got {request.path!r}")
         if request.json is not None and request.form is not None:
@@ -112,10 +169,11 @@ def read_recognise(data: dict[str, Any]) -> Recognise | None:
     return found
 
 
-def read_steps(data: dict[str, Any]) -> tuple[Step, ...]:
-    """The [[handshake]] tables."""
+def read_steps(data: dict[str, Any], inside: str = "") -> tuple[Step, ...]:
+    """The [[handshake]] tables; `inside`: of which table they are a part, with a dot."""
     found = []
-    for where, section in tables(data, "handshake"):
+    for place, section in tables(data, "handshake"):
+        where = f"{inside}{place}"
         known(section, _StepTable.__struct_fields__, where)
         step: _StepTable = convert(section, _StepTable, where)
         if (step.send is None) == (step.expect is None):

@@ -127,7 +127,7 @@ class PlainReader:
             return None
         return first_value([value], event.fields["arguments"][1])
 
-    def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
+    def opened(self, user: str | None, values: Mapping[str, Any], *, resumes: bool = False) -> None:
         """Nothing changes."""
 
     def asked(self, request: str | None, thread: str | None) -> None:

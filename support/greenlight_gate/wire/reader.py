@@ -48,7 +48,7 @@ class CompiledProfile:
         self.rules = rules_of(spec)
         self.chain = CodecChain(spec.frame.codecs, spec.frame.descriptor).codecs
         self.undecoded = [(each.undecoded, each.because) for each in spec.ignored if each.undecoded is not None]
-        self.due = [step.nth if step.send is None else 0 for step in spec.handshake]
+        self.due = [step.nth if step.send is None else 0 for step in spec.steps]
         rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
         self.gathered = frozenset(name for rule in rules for name in rule.gather)
         self.once: dict[EventKind, tuple[str, ...]] = {
@@ -149,9 +149,12 @@ class Reader:
 
     # What the user's side did -----------------------------------------------------------------------------------
 
-    def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
-        """The connection was opened with these captured and given values."""
+    def opened(self, user: str | None, values: Mapping[str, Any], *, resumes: bool = False) -> None:
+        """The connection was opened with these captured and given values; `resumes`: it continues a conversation."""
         self.values.update(values)
+        if self.due:
+            taken = self.machine.spec.steps_to_take(resumes=resumes)
+            self.due = [nth if index in taken else 0 for index, nth in enumerate(self.due)]
         if user is not None:
             self.values.setdefault("user", user)
 

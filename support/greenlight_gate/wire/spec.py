@@ -15,11 +15,15 @@ from greenlight_gate.wire.connecting import (
     ConnectionSpec,
     HttpRequest,
     Recognise,
+    ResumeSpec,
     Step,
+    ValueSpec,
     read_connection,
     read_recognise,
     read_requests,
+    read_resume,
     read_steps,
+    read_values,
 )
 from greenlight_gate.wire.deprecated import renamed
 from greenlight_gate.wire.errors import (
@@ -36,7 +40,7 @@ from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_f
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
-from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template
+from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template, names_in
 from greenlight_gate.wire.trace_place import read_trace_place
 
 __all__ = ["ControlSpec", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
@@ -106,7 +110,8 @@ class Spec(msgspec.Struct, frozen=True):
     `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than the names
     of its kinds, which is not `plain` then:
     `choices`: the two answers to a request for approval, where users can send them;
-    `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
+    `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection,
+    tab or user; `resume` is what is different where a user connects again to go on with a conversation, None: nothing;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
     wire does not show, each with the reason; `deprecated` a warning for each former name in the profile; `recognise`
     how `greenlight init` knows such a server.
@@ -128,7 +133,8 @@ class Spec(msgspec.Struct, frozen=True):
     after: tuple[HttpRequest, ...] = ()
     connection: ConnectionSpec = ConnectionSpec()
     scope: tuple[Condition, ...] = ()
-    values: dict[str, Any] = {}
+    resume: ResumeSpec | None = None
+    values: dict[str, ValueSpec] = {}
     needs: dict[str, str] = {}
     absent: dict[str, str] = {}
     plain: bool = True
@@ -146,7 +152,28 @@ class Spec(msgspec.Struct, frozen=True):
     def tells_user(self) -> bool:
         """Whether a client sends the user id, beside the token: in a request, in the URL or in a frame."""
         sent = [template for what, template in self.send.items() if what != "claim"]
-        return "{user}" in str((sent, self.before, self.connection, self.handshake))
+        return "{user}" in str((sent, self.before, self.connection, self.resume, self.handshake))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all handshakes: the usual ones, and behind them those of a connection that resumes."""
+        return (*self.handshake, *((self.resume and self.resume.handshake) or ()))
+
+    def steps_to_take(self, *, resumes: bool) -> range:
+        """Which of `steps` a connection takes."""
+        usual = len(self.handshake)
+        own = resumes and self.resume is not None and self.resume.handshake is not None
+        return range(usual, len(self.steps)) if own else range(usual)
+
+    @property
+    def requests_to_resume(self) -> tuple[HttpRequest, ...]:
+        """The requests before a connection that resumes, where they are not the usual ones."""
+        return (self.resume and self.resume.before) or ()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the profile says how a conversation is resumed after a reconnect."""
+        return self.resume is not None or "restore" in self.send
 
     @property
     def tells_runs_apart(self) -> bool:
@@ -158,6 +185,29 @@ class Spec(msgspec.Struct, frozen=True):
     def looked_up(self) -> frozenset[str]:
         """The names of the values that conditions and fields ask for."""
         return frozenset(name.removeprefix("$") for _, name in _names(self))
+
+    @property
+    def kept_names(self) -> frozenset[str]:
+        """The names of values that are kept when a user's connection is lost and comes back."""
+        kept = {name for name, value in self.values.items() if value.each != "connection"}
+        return frozenset(kept.union(*(request.capture for request in self.before if request.each != "connection")))
+
+    def named_at_opening(self, *, resumes: bool) -> frozenset[str]:
+        """The names of all values that a connection tells before it is used: in requests, address and handshake."""
+        resume = self.resume if resumes else None
+        if resumes and resume is None:
+            return frozenset()
+        connection = self.connection if resume is None else resume.connection
+        before = self.before if resume is None or resume.before is None else resume.before
+        sent = [self.steps[index].send for index in self.steps_to_take(resumes=resumes)]
+        parts = [connection.path, connection.query, connection.headers, *(each.templates for each in before), *sent]
+        return frozenset(name for part in parts for _, name in names_in(_listed(part), ""))
+
+    @property
+    def names_of_own(self) -> frozenset[str]:
+        """The names of values by which a connection says what is the user's: captured before it, or made for long."""
+        made = {name for name, value in self.values.items() if value.each != "connection"}
+        return frozenset(made.union(*(request.capture for request in (*self.before, *self.requests_to_resume))))
 
     @property
     def per_run(self) -> frozenset[str]:
@@ -188,6 +238,7 @@ _RICH = (
     "before",
     "after",
     "connection",
+    "resume",
     "scope",
     "values",
     "needs",
@@ -239,6 +290,7 @@ def read_spec(text: str) -> Spec:
         events[kind] = _event(kind, section, every, rich=rich)
     controls = _controls(table(data, "controls"))
     send, traced_start = read_trace_place(table(data, "send"))
+    connection = read_connection(data)
     shared = {kind: event.fields for kind, event in events.items()}
     spec = Spec(
         name=convert(data.get("name"), str, "name"),
@@ -255,9 +307,10 @@ def read_spec(text: str) -> Spec:
         handshake=read_steps(data),
         before=read_requests(data, "before"),
         after=read_requests(data, "after"),
-        connection=read_connection(data),
+        connection=connection,
+        resume=read_resume(data, connection),
         scope=_scope(data),
-        values=table(data, "values"),
+        values=read_values(data),
         needs=convert(table(data, "needs"), dict[str, str], "needs"),
         absent=_absent(data),
         plain=not rich and _is_plain(frame, controls, shared),
@@ -271,6 +324,10 @@ def read_spec(text: str) -> Spec:
     _complete(spec)
     _filled(spec)
     return spec
+
+
+def _listed(part: Any) -> Any:
+    return list(part) if isinstance(part, tuple) else part
 
 
 def _says(fields: Fields, name: str) -> bool:
@@ -407,7 +464,7 @@ def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> Event
 def _captured(spec: Spec) -> frozenset[str]:
     names = {*spec.values, *spec.needs}
     rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
-    parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
+    parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.steps, *spec.requests_to_resume)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
     names.update(name for part in parts for name in part.capture)
     return frozenset(names)
@@ -419,7 +476,7 @@ def _filled(spec: Spec) -> None:
         check_names(names, where, RESERVED)
     captured = spec.captured
     everywhere = (*EVERYWHERE, *sorted(captured))
-    check_template(spec.values, "values", EVERYWHERE)
+    check_template({name: each.value for name, each in spec.values.items()}, "values", EVERYWHERE)
     for name, template in spec.send.items():
         where = f"send.{name}"
         if not isinstance(template, dict | list) or not template:
@@ -431,22 +488,35 @@ def _filled(spec: Spec) -> None:
     if spec.choices is not None:
         check_template(msgspec.structs.asdict(spec.choices), "choices", everywhere)
     for where, part in _templates(spec):
-        check_template(part, where, everywhere)
+        resumed = ("thread", "run", "last_seq") if where.startswith("resume.") else ()
+        check_template(part, where, (*resumed, *everywhere))
     for where, name in _names(spec):
         one_of(name.removeprefix("$"), {*captured, *RESERVED}, where)
 
 
 def _templates(spec: Spec) -> list[tuple[str, Any]]:
-    connection = spec.connection
-    parts: list[tuple[str, Any]] = [("connection.path", connection.path), ("connection.query", connection.query),
-                                    ("connection.headers", connection.headers)]  # fmt: skip
-    parts += [(f"handshake[{i}].send", step.send) for i, step in enumerate(spec.handshake)]
+    resume = spec.resume
+    addresses = [("connection", spec.connection)] + ([("resume", resume.connection)] if resume is not None else [])
+    parts: list[tuple[str, Any]] = []
+    for name, address in addresses:
+        parts += [(f"{name}.{key}", getattr(address, key)) for key in ("path", "query", "headers")]
+    parts += [(f"{where}.send", step.send) for where, step in _steps(spec)]
     parts += [(f"answer[{i}].send", answer.send) for i, answer in enumerate(spec.answers)]
-    for name, requests in (("before", spec.before), ("after", spec.after)):
+    groups = (("before", spec.before), ("after", spec.after), ("resume.before", spec.requests_to_resume))
+    for name, requests in groups:
         for index, request in enumerate(requests):
-            filled = {"path": request.path, "json": request.json, "form": request.form, "headers": request.headers}
-            parts += [(f"{name}[{index}].{key}", value) for key, value in filled.items()]
+            keys = ("path", "json", "form", "headers")
+            parts += [(f"{name}[{index}].{key}", getattr(request, key)) for key in keys]
     return parts
+
+
+def _steps(spec: Spec) -> list[tuple[str, Step]]:
+    """All steps of handshakes, in the order of `Spec.steps`, each with where it stands."""
+    usual = len(spec.handshake)
+    return [
+        (f"handshake[{i}]" if i < usual else f"resume.handshake[{i - usual}]", step)
+        for i, step in enumerate(spec.steps)
+    ]  # fmt: skip
 
 
 def _names(spec: Spec) -> list[tuple[str, str]]:
@@ -455,7 +525,7 @@ def _names(spec: Spec) -> list[tuple[str, str]]:
     terms = [(f"event[{i}].when", rule.when) for i, rule in enumerate(spec.rules)]
     terms += [(f"ignore[{i}].when", ignore.when) for i, ignore in enumerate(spec.ignored)]
     terms += [(f"answer[{i}].when", answer.when) for i, answer in enumerate(spec.answers)]
-    terms += [(f"handshake[{i}].expect", step.expect) for i, step in enumerate(spec.handshake)]
+    terms += [(f"{where}.expect", step.expect) for where, step in _steps(spec)]
     terms += [(f"controls.{name}.when", control.terms) for name, control in spec.controls]
     terms.append(("scope.mine", spec.scope))
     for where, when in terms:

@@ -176,7 +176,7 @@ class CutMatrix:
 
 def cut_cells_of(world: World) -> list[CutCell]:
     """The result of each answer whose connection was cut at an exact place."""
-    can_resume = world.suite.target.lacks("resume") is None
+    can_resume = world.suite.lacks("resume") is None
     return [cell for each in world.further for cell in cut_cells(each.checker, can_resume=can_resume)]
 
 
@@ -217,7 +217,7 @@ class _Cell:
 
     async def _reconnect(self, prompt: str, question: UserRequest) -> None:
         session = await self.connection.reconnect()
-        if self.suite.target.lacks("resume") is None:
+        if self.suite.lacks("resume") is None:
             await self.connection.restore(question)
             await session.wait_end(question)
         else:

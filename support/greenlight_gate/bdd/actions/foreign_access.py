@@ -5,16 +5,18 @@ the other user has done the same with their own: a backend that refuses both has
 """
 
 import time
+from collections.abc import Mapping
 
 from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.connecting import Naming
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.trace import Sent
+from greenlight_gate.trace import Closed, Opened, Sent
 
 APPROVAL = "approval"
 _ACTS = {
@@ -98,14 +100,16 @@ class ForeignAccess:
 
     def leave(self, user: str) -> None:
         """The user disconnects, after what shows that others could reach the conversation if they were let."""
-        for what in ("start", "restore") if self.world.suite.target.lacks("resume") is None else ("start",):
-            if self.world.suite.profile.can_send(what):
-                self._prove(what, user)
+        for what in ("start", "restore") if self.world.suite.lacks("resume") is None else ("start",):
+            self._prove(what, user)
         self.world.leave(user)
 
     def has_reached(self, user: str) -> bool:
         """Whether the user obtained data of another user."""
-        tried = any(isinstance(entry.record, Sent) and entry.record.foreign for entry in self.world.recorder.entries)
+        tried = any(
+            isinstance(entry.record, Sent | Opened | Closed) and entry.record.foreign
+            for entry in self.world.recorder.entries
+        )
         if not tried:
             raise SuiteFault(f"{user} has not tried to reach data of another user")
         concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
@@ -115,25 +119,54 @@ class ForeignAccess:
         """Where the owner's ids, and what was captured for them, go. Raises NotExercised where none has a place."""
         theirs = self.world.session_of(question).names_of(question)
         places = self.world.tab(user).places_for(what, theirs)
-        if not places:
+        if not places and self._naming(what, user, question) is None:
             name = self.world.suite.profile.name
             raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS[what]}")
         return {place for place in places if theirs[place] is not None}
 
+    def _naming(self, what: str, user: str, question: UserRequest, last_seq: int = 0) -> Naming | None:
+        """What a connection of the user names of the owner's when it is opened: where no message has a place for it."""
+        owner, session = self.world.session_of(question), self.world.tab(user)
+        if what not in ("start", "restore"):
+            return None
+        from_seq = last_seq if what == "restore" else None
+        return session.foreign_naming(question.user, owner.names_of(question), session.values, last_seq=from_seq)
+
     def _reach(self, user: str, what: str, question: UserRequest, **named: object) -> None:
         """Sends the other user's ids, and what was captured for them."""
         if not self._places(what, user, question):
+            last_seq = named.get("last_seq", 0)
+            naming = self._naming(what, user, question, last_seq if isinstance(last_seq, int) else 0)
+            if naming is not None:
+                self._open(user, what, naming, question, named)
+                return
             if what == "stop":
                 raise Unmet("IDENTITY-1", f"{question.user}'s request {question.text!r} did not start a run to stop")
             raise NotExercised("the answers of this backend name no conversation that other users could try to reach")
         theirs = self.world.session_of(question).names_of(question)
         self.world.call(self.world.tab(user).send_foreign(what, question.user, {**theirs, **named}))
 
+    def _open(self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object]) -> None:
+        """Opens a connection that names what is the other user's, and sends a request on it if that is the act."""
+        world = self.world
+        theirs = world.session_of(question).names_of(question)
+        start = {**theirs, **named} if what == "start" else None
+
+        async def try_it() -> None:
+            token = await world.suite.access.token_for(world.persona(user))
+            session = world.new_session(user)
+            await session.open_foreign(token, world.suite.tls, naming, start)
+            await session.close()
+
+        if world.is_full:
+            raise NotExercised(f"{world.suite.target.name} allows no further connection, on which to try it")
+        world.call(try_it())
+
     # What the other user can do themselves -----------------------------------------------------------------------
 
     def _require(self, what: str) -> None:
         profile = self.world.suite.profile
-        if not profile.can_send(what):
+        if not profile.can_send(what) and not (what == "restore" and profile.spec.can_resume):
             raise NotExercised(f"the profile {profile.name} has no frame with which users {_ACTS[what]}")
 
     def _prove(self, what: str, owner: str, user: str = "") -> None:
@@ -155,6 +188,11 @@ class ForeignAccess:
 
     def _continues(self, owner: str) -> bool:
         world, before = self.world, self.world.last(owner)
+        session = world.session_of(before)
+        theirs = session.names_of(before)
+        if not session.names_sent("start", theirs) and session.foreign_naming(owner, theirs, {}) is not None:
+            # Where only the connection says which conversation it is, that has to be one that can be opened again.
+            world.reconnect(owner)
         again = world.ask(owner, world.suite.first_prompt, follow=before)
         world.wait(again)
         return again.answer is not None and again.thread == before.thread

@@ -9,6 +9,7 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
@@ -89,10 +90,10 @@ class ProxiedUser:
             await self.proxy.start()
         await self._connect(token, 1)
 
-    async def _connect(self, token: Token | None, attempt: int) -> None:
+    async def _connect(self, token: Token | None, attempt: int, naming: Naming = NOTHING_NAMED) -> None:
         shown = token or await self.suite.access.token_for(self.persona)
         try:
-            await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
+            await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address, naming=naming)
         except NotConnected as error:
             failure = self.proxy.last.failure if self.proxy.last is not None else ""
             said = f"{error}; from the proxy on: {failure}" if failure else str(error)
@@ -161,17 +162,30 @@ class ProxiedUser:
             reraise=True,
         )
         lost = self.session
+        naming = self._resuming(lost)
         async for attempt in retrying:
             with attempt:
                 self.session = self.new_session()
+                self.session.kept = lost.kept
                 self.prepare_try(self.session)
-                await self._connect(token, attempt.retry_state.attempt_number + 1)
+                await self._connect(token, attempt.retry_state.attempt_number + 1, naming)
         self.session.take_over(lost)
         return self.session
+
+    def _resuming(self, lost: ResumableSession) -> Naming:
+        """The conversation of the latest unfinished answer, if the profile resumes by connecting again."""
+        open_ones = [each for each in lost.inbox.questions if not each.over and each.thread is not None]
+        if not open_ones or lost.profile.spec.resume is None or self.suite.lacks("resume") is not None:
+            return NOTHING_NAMED
+        latest = open_ones[-1]
+        return resuming(latest, lost.last_seq(latest.thread or ""))
 
     async def restore(self, question: UserRequest) -> bool:
         """Requests the missed events of an answer's conversation; returns whether the backend confirmed the restore."""
         thread = question.thread
         if thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
+        session, profile = self.session, self.session.profile
+        if not profile.can_send("restore") and session.naming.thread != thread:
+            raise NotExercised(f"a connection of {profile.name} resumes one conversation, and this one resumes another")
         return await self.session.restore(thread, self.session.last_seq(thread))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
+from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -109,7 +110,7 @@ class World(Users):
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""
         for need in needs:
-            reason = self.suite.target.lacks(need)
+            reason = self.suite.lacks(need)
             if reason is not None:
                 raise NotExercised(reason, need)
 
@@ -207,14 +208,14 @@ class World(Users):
             return session
         return await self._renewed(user, number)
 
-    async def _renewed(self, user: str, number: int) -> Session:
-        """A new connection for a user's tab."""
+    async def _renewed(self, user: str, number: int, naming: Naming = NOTHING_NAMED) -> Session:
+        """A new connection for a user's tab; `naming`: the conversation that it resumes."""
         suite, session = self.suite, self.tab(user, number)
         persona = session.played_by
         await session.close(keep_tab=True)
         fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
-        await fresh.connect(await suite.access.token_for(persona), suite.tls)
+        await fresh.connect(await suite.access.token_for(persona), suite.tls, naming=naming)
         return fresh
 
     def ask_meanwhile(self, user: str, prompt: str) -> None:
@@ -355,6 +356,8 @@ class World(Users):
         if question.thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
+        if not self.suite.profile.can_send("restore"):
+            self.call(self._renewed(user, tab, resuming(question, first - 1)))
         return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
 
     def stop(self, question: UserRequest, *, times: int = 1) -> None:

@@ -127,6 +127,11 @@ class ConnectionChecker:
         self.correlation.last_foreign = ""
         self.foreign_attempts.tried(attempt)
 
+    def opened_for(self, attempt: ForeignAttempt) -> None:
+        """The connection itself names what belongs to another user: it may be refused in its handshake, or later."""
+        self.attempted(attempt)
+        self.connection_rules.promised = False
+
     def asked(self, ask: Request) -> None:
         """A request was sent."""
         self.connection_rules.spoken = True
@@ -464,6 +469,8 @@ class ConnectionChecker:
         """The connection was refused or failed. `unanswered`: it was waited for in vain."""
         if self.sign_in is not None:
             self.sign_in.answered(status, reason, n, unanswered=unanswered)
+        elif status is not None and self.foreign_attempts.refused(status, reason, n):
+            pass
         elif not self.cut_by_us:
             self.connection_rules.not_opened(status, reason, n, unanswered=unanswered)
 

@@ -268,7 +268,8 @@ class Correlation:
         """An event of a run that more than one connection may receive: it is judged where it is received first."""
         if run.shown is None:
             if run.siblings is not self.requests.runs and (event.thread or run.thread) not in self.requests.replays:
-                identity.on_another_connection(run, event, n, self.report)
+                if not self._goes_on_here(run, event):
+                    identity.on_another_connection(run, event, n, self.report)
                 return None
             run.shown = set(run.event_ids)
             run.siblings.pop(run.id, None)
@@ -283,6 +284,11 @@ class Correlation:
         if key in run.event_ids:
             return None
         return run if key is not None or run.siblings is self.requests.runs else None
+
+    def _goes_on_here(self, run: RunState, event: Event) -> bool:
+        """Whether a run's connection is gone, and a connection of the user was given its thread: the next one."""
+        is_open = run.connection in self.registry.tabs(self.user).open
+        return not is_open and self.registry.was_given(event.thread or run.thread or "", self.user)
 
     def _shared(self, sub_agent: RunState, event: Event) -> RunState:
         """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.

@@ -174,6 +174,11 @@ class IdRegistry:
             users.update(filter(None, (self.names.get(value),)))
         return users.pop() if len(users) == 1 else ""
 
+    def was_given(self, value: str, user: str, other: str = "") -> bool:
+        """Whether a connection of the user was given this value, and none of the other user: then it is theirs."""
+        users = {whose for whose, values in self.captured if value in map(str, values.values())}
+        return user in users and other not in users
+
     def request(self, request: str, user: str) -> None:
         """Notes who sent a request with this id. One that two users chose names neither of them."""
         requests = self.requests
@@ -207,7 +212,7 @@ class IdRegistry:
         if user_id is not None and self.names.get(user_id, user) != user:
             return OwnedId(self.names[user_id], "user", user_id)
         thread = self.threads.get(event.thread) if event.thread is not None else None
-        if thread is not None and thread.user != user:
+        if thread is not None and thread.user != user and not self.was_given(event.thread or "", user, thread.user):
             return OwnedId(thread.user, "thread", event.thread or "")
         return self._foreign_request(event.request, user)
 
@@ -243,7 +248,7 @@ class IdRegistry:
         run, thread = self.find(name), self.threads.get(name)
         if run is not None and run.user != user:
             return OwnedId(run.user, "run", name)
-        if thread is not None and thread.user != user:
+        if thread is not None and thread.user != user and not self.was_given(name, user, thread.user):
             return OwnedId(thread.user, "thread", name)
         if not users:
             return None

@@ -142,6 +142,8 @@ class TraceChecker:
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _note_persona(checker, opened)
         _note_captured(self.registry, checker, opened)
+        if opened.foreign:
+            checker.correlation.names(" ".join(opened.named))
         for name in opened.names:
             self.registry.add_name(name, opened.user)
         if opened.persona:
@@ -152,6 +154,11 @@ class TraceChecker:
             checker.unwelcome(opened.unwelcome, opened.n)
         else:
             checker.opened(opened.user_id, opened.handshake_ms, opened.n, unchosen=opened.unchosen)
+        if opened.foreign:
+            thread = f"thread {opened.resumes}" if opened.resumes is not None else "a conversation"
+            checker.opened_for(ForeignAttempt(opened.n, opened.foreign, thread, opened.resumes, None, by_opening=True))
+        elif opened.resumes is not None:
+            checker.restoring(opened.resumes, opened.last_seq, opened.at)
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
@@ -250,7 +257,9 @@ def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
 
 def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
     """What was captured before the connection: the reader needs it, and it says whose the connection is."""
-    checker.reader.opened(record.user_id, record.values)
+    checker.reader.opened(record.user_id, record.values, resumes=record.resumes is not None)
+    if record.foreign:
+        return  # what it names is not the user's
     for value in (*record.values.values(), *record.earlier):
         registry.scope(str(value), record.user)
     registry.captured.append((record.user, checker.reader.values))
@@ -312,6 +321,8 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     if in_handshake:
         if closed.unwelcome:
             checker.unwelcome(closed.unwelcome, closed.n)
+        if closed.foreign:
+            checker.opened_for(ForeignAttempt(closed.n, closed.foreign, "a conversation", None, None, by_opening=True))
         checker.refused(closed.status, closed.reason, closed.n, unanswered=closed.unanswered)
     elif closed.abandoned:
         checker.gave_up(closed.code, closed.reason, closed.n)

@@ -1,0 +1,246 @@
+"""A server whose conversations stand in the address: users keep theirs, resume by connecting again, and try others'."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
+from greenlight_gate.bdd.actions.network import Network
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.events import EventKind
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+
+from support.tests.cli.process import environ, target
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer, Wire
+
+THREADS = """
+name = "threads"
+[[before]]
+method = "GET"
+path = "/new/{user}"
+capture = { thread_id = "id" }
+each = "tab"
+[connection]
+path = "/talk/{thread_id}"
+query = { user = "{user}" }
+[resume]
+query = { after = "{last_seq}" }
+[every]
+run = "run"
+request = "request"
+thread = "thread"
+seq = "seq"
+[[event]]
+when = { type = "started" }
+is = "agent_started"
+[[event]]
+when = { type = "final" }
+is = "agent_completed"
+text = "answer"
+[controls.error]
+when = { type = "error" }
+capture = { code = "code", text = "text" }
+[controls.restored]
+when = { type = "restored" }
+[promises]
+gap_free_seq = true
+[send.start]
+request = "{request}"
+prompt = "{prompt}"
+"""
+PROMPTS = """
+[prompts.without_tool]
+ask = "Who are you?"
+contains = ["a thread"]
+thinking = false
+[prompts.long_running]
+ask = "Think until I am back."
+contains = ["a thread"]
+thinking = false
+"""
+
+
+class Threads:
+    """A server of threads, each of one user. `lenient`: anyone may open any of them; `loses`: it replays too little.
+
+    A long request is answered once its thread is opened again.
+    """
+
+    def __init__(self, *, lenient: bool = False, loses: int = 0) -> None:
+        self.lenient = lenient
+        self.loses = loses
+        self.owners: dict[str, str] = {}
+        self.sent: dict[str, list[dict[str, Any]]] = {}
+        self.open_run: dict[str, dict[str, Any]] = {}
+        self.came: list[str] = []
+        self.numbers = itertools.count(1)
+
+    async def door(self, wire: Wire) -> None:
+        address = urlsplit(wire.path)
+        place, _, name = address.path.removeprefix("/ws").lstrip("/").partition("/")
+        self.came.append(f"{place} {name}")
+        if place == "new":
+            thread = f"thread-{len(self.owners)}-of-{name}"
+            self.owners[thread], self.sent[thread] = name, []
+            await wire.respond_json("200 OK", {"id": thread})
+            return
+        asked = parse_qs(address.query)
+        if not self.lenient and self.owners[name] != asked["user"][0]:
+            await wire.respond_json("403 Forbidden", {"why": "not yours"})
+            return
+        await wire.upgrade()
+        if "after" in asked:
+            for event in self.sent[name][int(asked["after"][0]) + self.loses :]:
+                await wire.say(event)
+            await wire.say({"type": "restored"})
+            await self._end(wire, name)
+        while True:
+            said = await wire.hear()
+            self.open_run[name] = {
+                "run": f"run-{next(self.numbers)}-{name}",
+                "request": said["request"],
+                "thread": name,
+            }
+            await self._say(wire, name, "started")
+            if "until I am back" not in said["prompt"]:
+                await self._end(wire, name)
+
+    async def _end(self, wire: Wire, thread: str) -> None:
+        if thread in self.open_run:
+            await self._say(wire, thread, "final", answer="I am a thread.")
+            del self.open_run[thread]
+
+    async def _say(self, wire: Wire, thread: str, kind: str, **more: str) -> None:
+        event = {"type": kind, "seq": len(self.sent[thread]) + 1, **self.open_run[thread], **more}
+        self.sent[thread].append(event)
+        await wire.say(event)
+
+
+@contextmanager
+def world(folder: Path, threads: Threads, profile: str = THREADS, *, resume: bool = True) -> Iterator[World]:
+    """A World against the server; nobody is connected yet."""
+    with HostileServer(threads.door, does.health()) as server:
+        path = target(folder, server.url.removesuffix("/ws"))
+        (folder / "threads.toml").write_text(profile, encoding="utf-8")
+        text = path.read_text("utf-8").partition("[prompts.")[0]
+        text = text.replace("stop = false", "stop = true")
+        text = text.replace("resume = false", "resume = true") if resume else text
+        path.write_text(f'profile = "threads.toml"\n{text}{PROMPTS}', encoding="utf-8")
+        suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
+        try:
+            suite.start()
+            here = World(suite, "security/a.feature:1", 1)
+            yield here
+            suite.loop.call(here.linger(), 30.0)
+        finally:
+            suite.stop()
+
+
+def rules(here: World) -> set[str]:
+    return {finding.rule for finding in here.findings}
+
+
+def test_a_user_keeps_the_thread_over_a_reconnect(tmp_path: Path) -> None:
+    threads = Threads()
+    with world(tmp_path, threads, resume=False) as here:
+        network = Network(here)
+        network.connect("Ada")
+        here.wait(here.ask("Ada", "without_tool"))
+        network.lose("Ada")
+        network.reconnect("Ada")
+        here.wait(here.ask("Ada", "without_tool"))
+        here.wait(here.ask("Ada", "without_tool", follow=here.last("Ada")))
+        assert [visit.split()[0] for visit in threads.came] == ["new", "talk", "talk"]
+        assert len(set(threads.came[1:])) == 1
+        assert rules(here) == set()
+
+
+def test_where_each_connection_gets_a_thread_the_new_one_is_no_foul(tmp_path: Path) -> None:
+    threads = Threads()
+    with world(tmp_path, threads, THREADS.replace('each = "tab"\n', ""), resume=False) as here:
+        here.connect("Ada")
+        first = here.ask("Ada", "without_tool")
+        here.wait(first)
+        here.reconnect("Ada")
+        second = here.ask("Ada", "without_tool", follow=first)
+        here.wait(second)
+        assert (first.thread, second.thread) == ("thread-0-of-u-ada", "thread-1-of-u-ada")
+        assert rules(here) == set()
+
+
+def test_once_for_the_user_is_once_for_all_tabs(tmp_path: Path) -> None:
+    threads = Threads()
+    with world(tmp_path, threads, THREADS.replace('each = "tab"', 'each = "user"')) as here:
+        here.connect("Ada")
+        here.connect("Ada")
+        here.connect("Bashir")
+        assert [visit for visit in threads.came if visit.startswith("new")] == ["new u-ada", "new u-bashir"]
+
+
+@pytest.mark.parametrize("loses", [0, 1])
+def test_resume_by_connecting_again(tmp_path: Path, loses: int) -> None:
+    threads = Threads(loses=loses)
+    with world(tmp_path, threads) as here:
+        network = Network(here)
+        network.connect("Ada")
+        question = here.ask("Ada", "long_running")
+        network.lose_once(question, EventKind.STARTED)
+        if loses:
+            # What was sent while she was away is what a server may lose.
+            threads.sent[question.thread or ""].append({**threads.sent[question.thread or ""][0], "seq": 2})
+        network.reconnect("Ada")
+        here.wait(question)
+        assert question.answer == "I am a thread."
+        assert (rules(here) != set()) == bool(loses)
+        assert not loses or "CONTINUITY-1" in rules(here)
+
+
+def test_a_profile_without_a_way_to_resume_lacks_it(tmp_path: Path) -> None:
+    text = THREADS.replace("[resume]\n", "").replace('query = { after = "{last_seq}" }\n', "")
+    with world(tmp_path, Threads(), text) as here:
+        with pytest.raises(NotExercised, match=r"the profile threads has neither \[resume\] nor \[send.restore\]"):
+            here.need("resume")
+        with pytest.raises(NotExercised, match=r"the profile threads has no \[send.stop\]"):
+            here.need("stop")
+        here.connect("Ada")
+
+
+def attack(here: World) -> ForeignAccess:
+    here.connect_all(["Ada", "Bashir"])
+    here.wait(here.ask("Ada", "without_tool"))
+    access = ForeignAccess(here)
+    access.ask_in_conversation_of("Ada", "Bashir")
+    access.ask_to_see_conversation_of("Ada", "Bashir")
+    return access
+
+
+def test_the_thread_in_the_address_is_tried_by_others(tmp_path: Path) -> None:
+    threads = Threads(lenient=True)
+    with world(tmp_path, threads) as here:
+        access = attack(here)
+        assert {"REFUSAL-2", "ISOLATION-2"} <= rules(here)
+        assert access.has_reached("Bashir")
+
+
+def test_a_server_that_refuses_at_the_upgrade_is_not_accused(tmp_path: Path) -> None:
+    threads = Threads()
+    with world(tmp_path, threads) as here:
+        access = attack(here)
+        assert threads.came.count("talk thread-0-of-u-ada") > 3
+        assert rules(here) == set()
+        assert not access.has_reached("Bashir")
+
+
+def test_a_thread_that_each_connection_gets_anew_is_no_place(tmp_path: Path) -> None:
+    threads = Threads(lenient=True)
+    with world(tmp_path, threads, THREADS.replace('each = "tab"\n', "")) as here:
+        here.connect_all(["Ada", "Bashir"])
+        here.wait(here.ask("Ada", "without_tool"))
+        with pytest.raises(NotExercised, match="threads has no place for what is another user's"):
+            ForeignAccess(here).ask_in_conversation_of("Ada", "Bashir")
