@@ -35,7 +35,10 @@ class StepRefused(Exception):
 
 
 class Values(dict[str, Any]):
-    """Values by name; those that are new each time (`uuid`, `counter`, `now`) are made on access."""
+    """Values by name; those that are new each time (`uuid`, `counter`, `now`) are made on access.
+
+    So is `request_number`, the request id as an integer.
+    """
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
@@ -52,6 +55,8 @@ class Values(dict[str, Any]):
             return uuid.uuid4().hex
         if name == "counter":
             return next(self.count)
+        if name == "request_number":
+            return int(self["request"])
         now = time.time()
         if name == "now":
             return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

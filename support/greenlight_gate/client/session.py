@@ -52,6 +52,7 @@ _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
 _IDS = frozenset({"request", "run", "thread"})
+_SAME_ID = {"request_number": "request"}
 _LATE_HEARTBEAT_S = 0.5
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
@@ -74,7 +75,7 @@ class Session:
         self.user_id = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
-        self.kept = before.kept if before is not None else Kept(of_user)
+        self.kept: Kept = before.kept if before is not None else Kept(of_user)
         self.naming = NOTHING_NAMED
         self.jar = jar or CookieJar()
         self.earlier = deque() if earlier is None else earlier
@@ -315,7 +316,7 @@ class Session:
         `twice`: it is sent once more at the same moment, with the same id. `replaces`: an earlier request of which it
         takes the place, and the frame that says so.
         """
-        request = uuid.uuid4().hex
+        request = self.profile.new_request()
         expect = msgspec.structs.replace(expect, prompt=text)
         question = UserRequest(
             self.user, text, request=request, expect=expect, at=time.monotonic(), connection=self.connection
@@ -349,7 +350,7 @@ class Session:
         if any(name == "thread" for _, name in names_in(template, "")):
             return True
         shown = self.recorder.checker.connections[self.connection].requests.orders
-        return thread in shown or thread in map(str, self.values.values())
+        return thread in shown or any(thread == str(value) for value in self.values.values())
 
     async def stop(self, question: UserRequest) -> None:
         """Tells the backend to stop a run."""
@@ -547,9 +548,10 @@ class Session:
         return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
 
     def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
-        """Which of a user's ids and captured values a message has a place for, whoever sends it."""
+        """Which of a user's ids and captured values a message has a place for, from any user."""
         template = self.template(what) if self.profile.can_send(what) else None
-        return {name for _, name in names_in(template, "") if name in theirs or name in _IDS}
+        names = {_SAME_ID.get(name, name) for _, name in names_in(template, "")}
+        return {name for name in names if name in theirs or name in _IDS}
 
     def places_for(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of another user's ids and captured values a message from here has a place for."""
@@ -602,7 +604,8 @@ class Session:
         controls, records = len(inbox.controls), len(self.recorder.entries)
         template = self.template(what)
         own, named = self.values, {name for _, name in names_in(template, "")}
-        request = uuid.uuid4().hex if what == "start" else values["request"] if "request" in named else None
+        named_request = bool(named & {"request", "request_number"})
+        request = self.profile.new_request() if what == "start" else values["request"] if named_request else None
         kept = {
             "thread": values["thread"] if what != "stop" or "thread" in named else None,
             "run": values["run"] if what in ("stop", "respond") or "run" in named else None,

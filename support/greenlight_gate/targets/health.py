@@ -24,16 +24,18 @@ class HealthReport(NamedTuple):
 async def check_health(target: Target) -> HealthReport:
     """Asks once.
 
-    Raises Misconfigured when it cannot be reached or trusted (exit code 3), and TargetFault when it answers wrongly:
-    not 200, no JSON, not healthy, another API version. NotReady among these may pass with time.
+    Where the target file says no version (`api_version = ""`), any status of 200 to 299 is well, whatever the body is,
+    unless it is JSON with another "status". Raises Misconfigured when it cannot be reached or trusted (exit code 3),
+    and TargetFault when it answers wrongly: not 200, no JSON, not healthy, another API version. NotReady among these
+    may pass with time.
     """
     if not target.health:
         return HealthReport("not asked")
     reply = await exchange(target, "GET", target.resolve(target.health))
-    said = reply.json()
-    status = said.get("status") if said is not None else None
-    _refuse_unless_well(target, reply, status, is_json=said is not None)
-    assert said is not None
+    body = reply.json()
+    said = body or {}
+    status = said.get("status")
+    _refuse_unless_well(target, reply, status, is_json=body is not None)
     report = HealthReport(_text(status), _text(said.get("version")), _text(said.get("service")))
     major = re.match(r"v?(\d+)(\.|$)", report.version)
     if target.api_version and (major is None or major[1] != target.api_version):
@@ -71,6 +73,8 @@ def _refuse_unless_well(target: Target, reply: Reply, status: object, *, is_json
         raise NotReady(f"{where}: expected status 'healthy', but {_text(status)!r} came (HTTP {reply.status})")
     if reply.status in _NOT_YET:
         raise NotReady(f"{where}: expected HTTP 200, but {reply.described()}")
+    if not target.api_version and 200 <= reply.status < 300:
+        return
     if reply.status != 200 or not is_json:
         step = 'health in the target file names the path ("" for none)'
         raise TargetFault(f"{where}: expected HTTP 200 with a JSON object, but {reply.described()}; {step}")

@@ -276,8 +276,8 @@ def _lookup(source: _Source, variable: str, field: Field, paths: tuple[str, ...]
 
 
 def _check(source: _Source, variable: str, name: str, field: Field, kind: EventKind) -> None:
-    if field.failed:
-        source.emit(1, f"if {variable} in {tuple(field.failed)!r}: failed = True")
+    if field.failed or field.ok:
+        source.emit(1, f"if {field.failure_code(variable)}: failed = True")
     if name == "choice" and field.type == "any":
         source.emit(
             1, f"if {variable} is not None and type({variable}) is not str: {variable} = encode({variable}).decode()"

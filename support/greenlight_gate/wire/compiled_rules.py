@@ -300,7 +300,7 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
     field, paths = entry
     if field.value is not None:
         source.emit(1, f"{variable} = {field.value!r}")
-        if field.value in field.failed:
+        if field.is_failure(field.value):
             source.emit(1, "failed = True")
         return
     for index, path in enumerate(paths):
@@ -314,8 +314,8 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
             source.emit(depth, f"if x is not UNSET: {variable} = x")
         if field.means_failure(path):
             source.emit(depth, f"if {found} is not UNSET and {found} is not None: failed = True")
-    if field.failed:
-        source.emit(1, f"if {variable} in {field.failed!r}: failed = True")
+    if field.failed or field.ok:
+        source.emit(1, f"if {variable} is not UNSET and {field.failure_code(variable)}: failed = True")
     if field.regex:
         source.emit(1, f"{variable} = extract({source.constant(re.compile(field.regex))}, {variable})")
     _checked(source, variable, name, field)

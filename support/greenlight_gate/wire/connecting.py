@@ -33,7 +33,7 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
     `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's tab or for
-    the user, and kept when a connection is lost and comes back.
+    the user, and kept over a reconnect.
     """
 
     path: str

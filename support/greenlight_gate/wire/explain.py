@@ -67,7 +67,7 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
         if item is not None:
             found[name] = item
             failing = index is not None and field.means_failure(paths[index])
-            tool_failed = tool_failed or failing or item in field.failed
+            tool_failed = tool_failed or failing or field.is_failure(item)
     stamp = found.get("stamp")
     server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
     if stamp is not None and server_s is None:

@@ -27,8 +27,9 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `at` are names (or dotted paths), tried in order at each place; the first value that is not null counts.
     `optional` fields may be absent or null; `varies` fields may stand elsewhere from event to event without that
-    being a change of shape. `failed` lists the values that mean failure (of a tool), `failing_at` the
-    names of `at` under which any value does. `regex` takes a part of a text: its first group, or all that it finds.
+    being a change of shape. `failed` lists the values that mean failure (of a tool), `ok` those that mean success, so
+    that any other means failure; `failing_at` the names of `at` under which any value does. `regex` takes a part of a
+    text: its first group, or all that it finds.
     `value` is the field itself, where the wire never says it.
     """
 
@@ -36,10 +37,16 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_: FieldType | None = msgspec.field(name="is", default=None)
     optional: bool = False
     varies: bool = False
-    failed: tuple[str | bool, ...] = ()
+    failed: tuple[str | bool | int | float, ...] = ()
+    ok: tuple[str | bool | int | float, ...] = ()
     failing_at: tuple[str, ...] = ()
     regex: str = ""
     value: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two lists that could contradict each other."""
+        if self.ok and self.failed:
+            raise ValueError("expected either failed or ok, got both")
 
     @property
     def type(self) -> FieldType:
@@ -52,9 +59,35 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether its name says that it is a number of milliseconds, as in `execution_time_ms` or `durationMs`."""
         return all(re.search(r"(_ms|Ms|[mM]illis|[mM]illiseconds)$", name) is not None for name in self.at)
 
+    def is_failure(self, value: Any) -> bool:
+        """Whether a value that came says that something failed. True is not 1 here, nor False 0."""
+        if value is None or isinstance(value, dict | list):
+            return False
+        if self.ok:
+            return not _is_one_of(value, self.ok)
+        return _is_one_of(value, self.failed)
+
+    def failure_code(self, variable: str) -> str:
+        """The same as an expression over a local variable that holds a value or None: literals and nothing else."""
+        if not self.ok and all(isinstance(value, str) for value in self.failed):
+            return f"{variable} in {self.failed!r}"
+        tests = " or ".join(_equals(variable, value) for value in self.ok or self.failed)
+        came = f"{variable} is not None and type({variable}) not in (dict, list)"
+        return f"{came} and {'not ' if self.ok else ''}({tests})"
+
     def means_failure(self, path: str) -> bool:
         """Whether a value found at this path says that something failed."""
         return any(path == name or path.endswith(f".{name}") for name in self.failing_at)
+
+
+def _equals(variable: str, value: str | bool | int | float) -> str:
+    if isinstance(value, bool):
+        return f"{variable} is {value}"
+    return f"{variable} == {value!r}" + ("" if isinstance(value, str) else f" and type({variable}) is not bool")
+
+
+def _is_one_of(value: Any, values: tuple[str | bool | int | float, ...]) -> bool:
+    return any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in values)
 
 
 Fields = Mapping[str, tuple[Field, tuple[str, ...]]]

@@ -171,6 +171,11 @@ class Spec(msgspec.Struct, frozen=True):
         return (self.resume and self.resume.before) or ()
 
     @property
+    def numbers_requests(self) -> bool:
+        """Whether the ids of requests are integers on this wire."""
+        return any(name == "request_number" for _, name in names_in(self.send, ""))
+
+    @property
     def can_resume(self) -> bool:
         """Whether the profile says how a conversation is resumed after a reconnect."""
         return self.resume is not None or "restore" in self.send
@@ -188,7 +193,7 @@ class Spec(msgspec.Struct, frozen=True):
 
     @property
     def kept_names(self) -> frozenset[str]:
-        """The names of values that are kept when a user's connection is lost and comes back."""
+        """The names of values that a user keeps over a reconnect."""
         kept = {name for name, value in self.values.items() if value.each != "connection"}
         return frozenset(kept.union(*(request.capture for request in self.before if request.each != "connection")))
 
@@ -211,14 +216,14 @@ class Spec(msgspec.Struct, frozen=True):
 
     @property
     def per_run(self) -> frozenset[str]:
-        """The names of values that are kept for each run: what frames of a run gave, but its ids."""
+        """The names of values that are kept for each run: what frames of a run gave, but the name of the run itself."""
         rules: tuple[EventRule | Ignore, ...] = (*self.rules, *self.ignored)
         kept = {name for rule in rules for name in (*rule.remember, *rule.gather)}
         fields = [rule.fields for rule in self.rules] + [event.fields for event in self.events.values()]
         ids = {
             path.partition(".")[0].removeprefix("$")
             for entries in fields
-            for name in ("run", "thread", "user", "request", "parent")
+            for name in ("run", "parent")
             for path in (entries[name][1] if name in entries else ())
             if path.startswith("$")
         }
@@ -251,9 +256,10 @@ _TOP = (
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
 # What each frame to send may be filled with, beside what is there everywhere.
 _SENDS = {
-    "start": ("request", "prompt", "thread"),
-    "claim": ("request", "prompt", "thread", "user"),
-    "stop": ("run", "request", "thread"),
+    "start": ("request", "request_number", "prompt", "thread"),
+    "claim": ("request", "request_number", "prompt", "thread", "user"),
+    "stop": ("run", "request", "request_number", "thread"),
+    "unknown": ("request", "request_number", "prompt", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),
     "edit": ("request", "prompt", "thread", "run", "replaced"),

@@ -9,8 +9,8 @@ from greenlight_gate.wire.errors import one_of
 # What can be filled in anywhere. uuid, counter and the times are new each time.
 EVERYWHERE = ("uuid", "now", "now_s", "now_ms", "counter", "user", "user_name", "token")
 # Values that are there without being captured; nothing else may be called so.
-RESERVED = frozenset({*EVERYWHERE, "request", "prompt", "thread", "run", "nonce", "last_seq", "open_tools", "events",
-                      "item"})  # fmt: skip
+RESERVED = frozenset({*EVERYWHERE, "request", "request_number", "prompt", "thread", "run", "nonce", "last_seq",
+                      "open_tools", "events", "item"})  # fmt: skip
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _HINT = " (a brace that means itself is written twice)"
 

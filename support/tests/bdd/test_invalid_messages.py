@@ -124,3 +124,13 @@ def test_a_request_whose_size_changes_is_not_filled_up() -> None:
     counted = Profile.from_toml(NUMBERED.replace('event = "ask"', 'event = "ask"\nid = "{counter}"'))
     with pytest.raises(NotExercised, match="a size that is known beforehand"):
         InvalidMessages(counted, Values()).filled_up("What is 6*7?", MOST)
+
+
+def test_a_format_may_have_its_own_unknown_message_and_integers_for_requests() -> None:
+    text = NUMBERED.replace('codecs = ["socketio"]', "").replace(
+        'event = "ask"', 'event = "ask"\nid = "{request_number}"'
+    )
+    profile = Profile.from_toml(text + '\n[send.unknown]\nevent = "no/such"\nid = "{request_number}"\n')
+    unknown = made(profile, "a message of unknown type")
+    assert json.loads(unknown.data) == {"event": "no/such", "id": int(unknown.request)}
+    assert 0 < int(unknown.request) < 2**31

@@ -563,6 +563,15 @@ def test_health_elsewhere_and_nowhere() -> None:
         assert asyncio.run(check_health(target(asked.url, api_version=""))).version == ""
 
 
+def test_where_no_version_is_judged_any_success_is_well() -> None:
+    for reply in (answer(b"", 204, ""), answer(b"fine", 200, "text/plain"), answer({"up": True}, 201)):
+        with served(reply) as asked:
+            assert asyncio.run(check_health(target(asked.url, api_version=""))) == ("", "", "")
+    for reply in (answer({"status": "degraded"}), answer(b"", 404, "")):
+        with served(reply) as asked, pytest.raises(TargetFault):
+            asyncio.run(check_health(target(asked.url, api_version="")))
+
+
 @pytest.mark.parametrize(
     ("reply", "kind", "told"),
     [

@@ -429,3 +429,70 @@ def test_a_fact_is_told_once_whichever_rule_of_its_kind_comes_first() -> None:
     assert read(found, type="tools", id=1, items=[{"name": "a", "id": 1}]) == [("more", None)]
     assert read(found, type="tools", id=1, items=[{"name": "b", "id": 2}]) == [("tool_executing", "b", "2")]
     assert read(found, type="tool", id=1, name="b", call=2) == [("more", None)]
+
+
+STATUS = """
+[[event]]
+when = {{ type = "done" }}
+is = "tool_completed"
+tool = {{ value = "shell" }}
+text = "type"
+status = {{ at = ["code"], is = "any", optional = true, {means} }}
+"""
+PLAIN_STATUS = """
+name = "plain"
+[frame]
+kind = ["type"]
+[events.agent_started]
+kinds = ["go"]
+[events.tool_completed]
+kinds = ["done"]
+status = {{ at = ["code"], is = "any", optional = true, {means} }}
+[events.agent_completed]
+kinds = ["end"]
+[send.start]
+text = "{{prompt}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("means", "failures", "successes"),
+    [
+        ("failed = [1, 2]", [1, 2], [0, True, "1", None, [1]]),
+        ("failed = [false]", [False], [0, True, None]),
+        ('failed = ["no", 7.5]', ["no", 7.5], ["yes", 7, {}]),
+        ("ok = [0]", [1, -1, "x", False], [0, None, {}]),
+        ('ok = ["ok", true]', ["no", False, 1], ["ok", True, None]),
+    ],
+)
+def test_numbers_that_mean_failure_and_values_that_mean_success(
+    means: str, failures: list[Any], successes: list[Any]
+) -> None:
+    plain = Profile.from_toml(PLAIN_STATUS.format(means=means))
+    readers = (reader(STATUS.format(means=means)).read, plain.read, plain.explain)
+    for value, expected in [*((value, True) for value in failures), *((value, False) for value in successes)]:
+        for read_frame in readers:
+            (event,) = each(read_frame(json.dumps({"type": "done", "id": 1, "code": value}).encode()))
+            assert isinstance(event, Event)
+            assert event.tool_failed is expected, (means, value)
+
+
+def test_the_id_that_a_server_chose_in_its_answer_to_the_request() -> None:
+    """The acknowledgement says which run answers which request; the events name the run only."""
+    rules = """
+[[ignore]]
+when = { type = "accepted" }
+because = "says which run answers the request"
+remember = { asked = "request" }
+"""
+    text = (HEAD + rules + END).replace('run = "id"', 'run = "id"\nrequest = ["request", "$asked?"]')
+    found = Profile.from_toml(text).reader()
+    found.asked("q1", None)
+    found.asked("q2", None)
+    for frame in ({"type": "accepted", "id": 7, "request": "q2"}, {"type": "accepted", "id": 6, "request": "q1"}):
+        assert read_all(found, frame) == ["says which run answers the request"]
+    frames = (("go", 6, "q1"), ("go", 7, "q2"), ("end", 6, "q1"), ("end", 7, "q2"), ("go", 9, None))
+    for kind, run, expected in frames:
+        (event,) = each(found.read(json.dumps({"type": kind, "id": run, "text": "x"}).encode()))
+        assert isinstance(event, Event)
+        assert event.request == expected

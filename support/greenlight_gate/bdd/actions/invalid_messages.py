@@ -1,7 +1,6 @@
 """Invalid messages in the format of a profile: its own request, with one thing wrong, through its own codecs."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -59,7 +58,10 @@ class InvalidMessages:
         return whole._replace(data=whole.data[: len(whole.data) // 2])
 
     def of_unknown_type(self) -> InvalidMessage:
-        """A request whose constant member, such as its type, has another value."""
+        """The profile's own message of that kind, else a request whose constant member, its type, has another value."""
+        if self.profile.can_send("unknown"):
+            value, request = self._filled(_PROMPT, "unknown")
+            return InvalidMessage(self._encoded(value), request)
         template, (value, request) = self._template(), self._filled(_PROMPT)
         members = list(template.items()) if isinstance(template, dict) else list(enumerate(template))
         constants = [key for key, member in members if isinstance(member, str) and "{" not in member]
@@ -153,11 +155,11 @@ class InvalidMessages:
         several = isinstance(template, list) and bool(template) and all(isinstance(part, dict) for part in template)
         return template[-1] if several else template
 
-    def _filled(self, prompt: object) -> tuple[Any, str]:
-        request = uuid.uuid4().hex
+    def _filled(self, prompt: object, what: str = "start") -> tuple[Any, str]:
+        request = self.profile.new_request()
         try:
             values = self.values.over({"request": request, "prompt": prompt, "thread": None})
-            return fill(self._template(), values), request
+            return fill(self._template() if what == "start" else self.profile.spec.send[what], values), request
         except KeyError as error:
             raise NotExercised(f"a request needs {error}, which is not known") from error
 
