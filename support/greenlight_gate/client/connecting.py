@@ -65,6 +65,12 @@ class Values(dict[str, Any]):
         raise KeyError(name)
 
 
+def new_request(spec: Spec) -> str:
+    """An id for a request: the digits of a positive integer of 31 bits where the wire has integers."""
+    made = uuid.uuid4()
+    return str(made.int % (2**31 - 1) + 1) if spec.numbers_requests else made.hex
+
+
 def proves_identity(name: str) -> bool:
     """Whether a value of this name proves who a user is, so that another user would not have it."""
     return _CREDENTIAL.search(name) is not None

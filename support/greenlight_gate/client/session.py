@@ -23,6 +23,7 @@ from greenlight_gate.client.connecting import (
     StepRefused,
     Values,
     names_told,
+    new_request,
     proves_identity,
     user_shown,
 )
@@ -316,7 +317,7 @@ class Session:
         `twice`: it is sent once more at the same moment, with the same id. `replaces`: an earlier request of which it
         takes the place, and the frame that says so.
         """
-        request = self.profile.new_request()
+        request = new_request(self.profile.spec)
         expect = msgspec.structs.replace(expect, prompt=text)
         question = UserRequest(
             self.user, text, request=request, expect=expect, at=time.monotonic(), connection=self.connection
@@ -605,7 +606,7 @@ class Session:
         template = self.template(what)
         own, named = self.values, {name for _, name in names_in(template, "")}
         named_request = bool(named & {"request", "request_number"})
-        request = self.profile.new_request() if what == "start" else values["request"] if named_request else None
+        request = new_request(self.profile.spec) if what == "start" else values["request"] if named_request else None
         kept = {
             "thread": values["thread"] if what != "stop" or "thread" in named else None,
             "run": values["run"] if what in ("stop", "respond") or "run" in named else None,

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,11 +80,6 @@ class Profile:
     def can_send(self, what: str) -> bool:
         """Whether the profile knows the frame: start, stop, ping or restore."""
         return what in self.spec.send
-
-    def new_request(self) -> str:
-        """An id for a request: the digits of a positive integer of 31 bits where the wire has integers."""
-        made = uuid.uuid4()
-        return str(made.int % (2**31 - 1) + 1) if self.spec.numbers_requests else made.hex
 
     def frame(self, what: str, **values: Any) -> str:
         """The text of a frame to send, with `{name}` in its template replaced by the values.

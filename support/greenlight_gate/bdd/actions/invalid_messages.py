@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.client.connecting import Values
+from greenlight_gate.client.connecting import Values, new_request
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.templates import fill
@@ -156,7 +156,7 @@ class InvalidMessages:
         return template[-1] if several else template
 
     def _filled(self, prompt: object, what: str = "start") -> tuple[Any, str]:
-        request = self.profile.new_request()
+        request = new_request(self.profile.spec)
         try:
             values = self.values.over({"request": request, "prompt": prompt, "thread": None})
             return fill(self._template() if what == "start" else self.profile.spec.send[what], values), request
