@@ -214,14 +214,14 @@ async def _capabilities(examination: Examination, session: Session) -> dict[str,
     """What the backend can do, as far as one connection shows it."""
     suite, profile = examination.suite, examination.suite.profile
     spec, known = profile.spec, dict[str, bool]()
-    known["resume"] = profile.can_send("restore") and "restored" in spec.controls
+    known["resume"] = spec.can_resume and (spec.resume is not None or spec.shows("restored"))
     known["stop"] = profile.can_send("stop")
     known["ping"] = False
     known["errors"] = False
     try:
-        if profile.can_send("ping") and "pong" in spec.controls and session.open:
+        if profile.can_send("ping") and spec.shows("pong") and session.open:
             known["ping"] = await session.ping()
-        if "error" in spec.controls:
+        if spec.shows("error"):
             known["errors"] = True
             for bad in _BAD_INPUT:
                 known["errors"] = known["errors"] and session.open and await session.send_invalid(bad) is not None

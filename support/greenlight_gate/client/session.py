@@ -453,7 +453,7 @@ class Session:
 
     async def _resumed(self) -> bool:
         """Whether a connection that resumes has resumed: where the profile knows a message for that, once it came."""
-        if any(name == "restored" for name, _ in self.profile.spec.controls):
+        if self.profile.spec.shows("restored"):
             return await self._restored(0)
         return self.open and not self._answered(0, "error")
 

@@ -180,6 +180,10 @@ class Spec(msgspec.Struct, frozen=True):
         """Whether the profile says how a conversation is resumed after a reconnect."""
         return self.resume is not None or "restore" in self.send
 
+    def shows(self, control: str) -> bool:
+        """Whether frames are read as this control."""
+        return any(name == control for name, _ in self.controls)
+
     @property
     def tells_runs_apart(self) -> bool:
         """Whether each event itself says which run or which request it belongs to."""
