@@ -129,7 +129,7 @@ def _parts(tags: str, suite: ValidationSession, console: Console) -> tuple[Part,
     if not parts:
         known = ", ".join(dict.fromkeys(tag for part in PARTS for tag in part.tags))
         raise Misconfigured(f"--scenarios {tags!r}: no part of a round has these tags; there are {known}")
-    lacking = {part.name: why for part in parts if (why := part.lacking(suite.target))}
+    lacking = {part.name: why for part in parts if (why := part.lacking(suite))}
     for name, why in lacking.items():
         _say(console, f"[yellow]{escape(f'not in the rounds: {name} ({why})')}[/]")
     if len(lacking) == len(parts):

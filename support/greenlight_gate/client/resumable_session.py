@@ -2,6 +2,7 @@
 
 import time
 
+from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import Event, each
 from greenlight_gate.trace import Cut, Throttled
@@ -34,6 +35,17 @@ class ResumableSession(Session):
         other.inbox.questions.clear()
         for question in self.inbox.questions:
             question.last_at = time.monotonic()
+
+    def resuming(self, *, whole: bool = False) -> Naming:
+        """What a connection names that goes on with the latest unfinished answer; `whole`: from its beginning.
+
+        Nothing, where the profile does not resume by connecting again, or no answer is unfinished.
+        """
+        open_ones = [each for each in self.inbox.questions if not each.over and each.thread is not None]
+        if not open_ones or self.profile.spec.resume is None:
+            return NOTHING_NAMED
+        latest = open_ones[-1]
+        return resuming(latest, 0 if whole else self.last_seq(latest.thread or ""))
 
     def last_seq(self, thread: str) -> int:
         """The highest sequence number that was received of a thread, on any connection of the trace; 0 for none."""

@@ -19,7 +19,6 @@ from greenlight_gate.session.loop_thread import SuiteFault, together
 from greenlight_gate.session.round_figures import RoundFigures, milliseconds
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
-from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import Header, encode_header, encode_record
 
@@ -41,13 +40,14 @@ class Part(NamedTuple):
     tags: tuple[str, ...]
     needs: tuple[str, ...]
 
-    def lacking(self, target: Target) -> str:
+    def lacking(self, suite: ValidationSession) -> str:
         """Why it cannot be played; "" if it can."""
+        target = suite.target
         if self.name == "isolation" and not target.secret_prompt:
             return f"{target.name} has no prompts whose answers hold {{canary}}, such as remember and recall"
         if self.name == "isolation" and target.limits.max_connections < len(_PAIR):
             return f"{target.name} allows {target.limits.max_connections} connection (limits.max_connections)"
-        return next((why for need in self.needs if (why := target.lacks(need)) is not None), "")
+        return next((why for need in self.needs if (why := suite.lacks(need)) is not None), "")
 
 
 PARTS = (
@@ -221,7 +221,8 @@ class _Game:
         await asyncio.sleep(_AWAY_S)
         session = suite.new_session(ResumableSession, persona.name, persona, self.recorder)
         self.sessions[persona.name] = session
-        await session.connect(await suite.access.token_for(persona), suite.tls, 2)
+        session.kept = lost.kept
+        await session.connect(await suite.access.token_for(persona), suite.tls, 2, naming=lost.resuming())
         session.take_over(lost)
         await session.restore(question.thread, session.last_seq(question.thread))
         await session.wait_end(question)

@@ -13,6 +13,8 @@ from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
+from greenlight_gate.monitor.round import RoundOutcome
+from greenlight_gate.session.synthetic_user import PARTS, SyntheticUser
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
 from support.tests.cli.process import environ, target
@@ -40,6 +42,19 @@ seq = "seq"
 when = { type = "started" }
 is = "agent_started"
 [[event]]
+when = { type = "thought" }
+is = "agent_thinking"
+text = "text"
+[[event]]
+when = { type = "tool" }
+is = "tool_executing"
+tool = "tool"
+[[event]]
+when = { type = "tool_done" }
+is = "tool_completed"
+tool = "tool"
+text = "result"
+[[event]]
 when = { type = "final" }
 is = "agent_completed"
 text = "answer"
@@ -64,6 +79,13 @@ ask = "Think until I am back."
 contains = ["a thread"]
 thinking = false
 """
+WITH_TOOL = """
+[prompts.with_tool]
+ask = "Use a tool until I am back."
+contains = ["a thread"]
+tools = ["needle"]
+thinking = false
+"""
 
 
 class Threads:
@@ -78,7 +100,9 @@ class Threads:
         self.owners: dict[str, str] = {}
         self.sent: dict[str, list[dict[str, Any]]] = {}
         self.open_run: dict[str, dict[str, Any]] = {}
+        self.asked: dict[str, str] = {}
         self.came: list[str] = []
+        self.afters: list[int] = []
         self.numbers = itertools.count(1)
 
     async def door(self, wire: Wire) -> None:
@@ -96,6 +120,7 @@ class Threads:
             return
         await wire.upgrade()
         if "after" in asked:
+            self.afters.append(int(asked["after"][0]))
             for event in self.sent[name][int(asked["after"][0]) + self.loses :]:
                 await wire.say(event)
             await wire.say({"type": "restored"})
@@ -107,12 +132,17 @@ class Threads:
                 "request": said["request"],
                 "thread": name,
             }
+            self.asked[name] = said["prompt"]
             await self._say(wire, name, "started")
             if "until I am back" not in said["prompt"]:
                 await self._end(wire, name)
 
     async def _end(self, wire: Wire, thread: str) -> None:
         if thread in self.open_run:
+            if "a tool" in self.asked[thread]:
+                await self._say(wire, thread, "thought", text="With which needle?")
+                await self._say(wire, thread, "tool", tool="needle")
+                await self._say(wire, thread, "tool_done", tool="needle", result="sewn")
             await self._say(wire, thread, "final", answer="I am a thread.")
             del self.open_run[thread]
 
@@ -123,7 +153,9 @@ class Threads:
 
 
 @contextmanager
-def world(folder: Path, threads: Threads, profile: str = THREADS, *, resume: bool = True) -> Iterator[World]:
+def world(
+    folder: Path, threads: Threads, profile: str = THREADS, *, resume: bool = True, prompts: str = PROMPTS
+) -> Iterator[World]:
     """A World against the server; nobody is connected yet."""
     with HostileServer(threads.door, does.health()) as server:
         path = target(folder, server.url.removesuffix("/ws"))
@@ -131,7 +163,7 @@ def world(folder: Path, threads: Threads, profile: str = THREADS, *, resume: boo
         text = path.read_text("utf-8").partition("[prompts.")[0]
         text = text.replace("stop = false", "stop = true")
         text = text.replace("resume = false", "resume = true") if resume else text
-        path.write_text(f'profile = "threads.toml"\n{text}{PROMPTS}', encoding="utf-8")
+        path.write_text(f'profile = "threads.toml"\n{text}{prompts}', encoding="utf-8")
         suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
         try:
             suite.start()
@@ -199,6 +231,38 @@ def test_resume_by_connecting_again(tmp_path: Path, loses: int) -> None:
         assert question.answer == "I am a thread."
         assert (rules(here) != set()) == bool(loses)
         assert not loses or "CONTINUITY-1" in rules(here)
+
+
+def test_a_reloaded_page_resumes_from_the_beginning(tmp_path: Path) -> None:
+    threads = Threads()
+    with world(tmp_path, threads) as here:
+        network = Network(here)
+        network.connect("Ada")
+        question = here.ask("Ada", "long_running")
+        network.lose_once(question, EventKind.STARTED)
+        network.reload("Ada")
+        here.wait(question)
+        assert threads.afters == [0]
+        assert [event.seq for event in question.events] == [1, 2]
+        assert rules(here) == set()
+
+
+def test_the_monitors_user_resumes_in_the_same_thread(tmp_path: Path) -> None:
+    threads = Threads()
+    prompts = WITH_TOOL
+    with world(tmp_path, threads, prompts=prompts) as here:
+        parts = [part for part in PARTS if part.name == "reconnect"]
+        assert [part.lacking(here.suite) for part in parts] == [""]
+        played = SyntheticUser(here.suite, parts).play(1, 0.0, "a round")
+        assert (played.round.outcome, played.round.why, played.round.reconnects) == (RoundOutcome.PASSED, "", 1)
+        assert threads.afters == [1]
+
+
+def test_the_monitor_knows_a_profile_that_cannot_resume(tmp_path: Path) -> None:
+    text = THREADS.replace("[resume]\n", "").replace('query = { after = "{last_seq}" }\n', "")
+    with world(tmp_path, Threads(), text, prompts=WITH_TOOL) as here:
+        lacking = {part.name: part.lacking(here.suite) for part in PARTS}
+        assert lacking["reconnect"] == "the profile threads has neither [resume] nor [send.restore]"
 
 
 def test_a_profile_without_a_way_to_resume_lacks_it(tmp_path: Path) -> None:

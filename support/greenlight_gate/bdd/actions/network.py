@@ -158,11 +158,11 @@ class Network:
 
     async def _reload(self, connection: ProxiedUser) -> None:
         before = connection.session
-        await connection.reconnect()
+        await connection.reconnect(whole=True)
         self.world.replace(before, connection.session)
         for question in connection.session.inbox.questions:
             if not question.over and question.thread is not None:
-                await connection.session.restore(question.thread, 0)
+                await connection.restore(question, whole=True)
 
     async def catch_up(self, connection: ProxiedUser) -> None:
         """Requests the missed events of each conversation of the tab. Raises NotExercised if there is no resume."""

@@ -9,7 +9,7 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
+from greenlight_gate.client.connecting import NOTHING_NAMED, Naming
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
@@ -150,10 +150,13 @@ class ProxiedUser:
 
     # Reconnecting ------------------------------------------------------------------------------------------------
 
-    async def reconnect(self, token: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
+    async def reconnect(
+        self, token: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S, whole: bool = False
+    ) -> ResumableSession:  # fmt: skip
         """Tries to connect until it succeeds, with growing random delays.
 
-        Open requests continue in the new session. Raises NotConnected after `patience_s` without success.
+        Open requests continue in the new session. `whole`: of the latest, all is wanted again, where connecting again
+        is how to resume. Raises NotConnected after `patience_s` without success.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(NotConnected),
@@ -162,7 +165,7 @@ class ProxiedUser:
             reraise=True,
         )
         lost = self.session
-        naming = self._resuming(lost)
+        naming = lost.resuming(whole=whole) if self.suite.lacks("resume") is None else NOTHING_NAMED
         async for attempt in retrying:
             with attempt:
                 self.session = self.new_session()
@@ -172,20 +175,15 @@ class ProxiedUser:
         self.session.take_over(lost)
         return self.session
 
-    def _resuming(self, lost: ResumableSession) -> Naming:
-        """The conversation of the latest unfinished answer, if the profile resumes by connecting again."""
-        open_ones = [each for each in lost.inbox.questions if not each.over and each.thread is not None]
-        if not open_ones or lost.profile.spec.resume is None or self.suite.lacks("resume") is not None:
-            return NOTHING_NAMED
-        latest = open_ones[-1]
-        return resuming(latest, lost.last_seq(latest.thread or ""))
+    async def restore(self, question: UserRequest, *, whole: bool = False) -> bool:
+        """Requests the missed events of an answer's conversation, or the `whole` of it.
 
-    async def restore(self, question: UserRequest) -> bool:
-        """Requests the missed events of an answer's conversation; returns whether the backend confirmed the restore."""
+        Returns whether the backend confirmed the restore.
+        """
         thread = question.thread
         if thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         session, profile = self.session, self.session.profile
         if not profile.can_send("restore") and session.naming.thread != thread:
             raise NotExercised(f"a connection of {profile.name} resumes one conversation, and this one resumes another")
-        return await self.session.restore(thread, self.session.last_seq(thread))
+        return await self.session.restore(thread, 0 if whole else self.session.last_seq(thread))
