@@ -105,7 +105,7 @@ class _Captured:
 
     def _all_templates(self) -> Iterator[Any]:
         yield from (template for _, template in self._templates())
-        yield from (step.send for step in self.spec.handshake if step.send is not None)
+        yield from (step.send for step in self.spec.steps if step.send is not None)
 
     def take(self, entry: dict[str, Any], line: bytes) -> None:
         """Appends what a line records."""
