@@ -172,6 +172,10 @@ class _Captured:
             request = str(kept.pop("request", f"question {self._asked}"))
             expect = Expect(prompt=str(values["prompt"]))
             self._add(Sent, connection, at, what="start", text=text, request=request, expect=expect, **kept)
+        elif what == "respond":
+            answered = {"input": str(values["input"])} if _is_id(values.get("input")) else {}
+            approves = self._approves(values.get("choice"))
+            self._add(Sent, connection, at, what=what, text=text, approves=approves, **answered, **kept)
         else:
             self._add(Sent, connection, at, what=what, text=text, **kept)
 
@@ -186,6 +190,11 @@ class _Captured:
                 if values is not None and (what not in _ASKING or "prompt" in values):
                     return what, values
         return "", {}
+
+    def _approves(self, choice: Any) -> bool:
+        """Whether a choice approves. One that may be both, since it only holds captured values, accuses nobody so."""
+        choices = self.spec.choices
+        return choices is None or unfilled(choices.approve, choice) is not None
 
     def _templates(self) -> Iterator[tuple[str, Any]]:
         """What each frame to send is made of; of several that ask together, the one that holds the question."""

@@ -8,6 +8,7 @@ from support.tests.wire.recorded import PROFILES, shipped
 from support.tests.wire.small import SMALL
 
 HINDRANCES = {
+    "acp": "it has a handshake",
     "ag-ui": "its request needs 'uuid'",
     "agent-events": None,
     "agno": "it has a handshake",
@@ -15,6 +16,7 @@ HINDRANCES = {
     "google-adk": "it asks for a request before each connection",
     "json-rpc": "it has a handshake",
     "jupyter": "it asks for a request before each connection",
+    "langgraph": "it asks for a request before each connection",
     "openai-realtime": "it has a handshake",
     "openai-responses": "its request needs 'model'",
     "socketio-generic": "it has a handshake",

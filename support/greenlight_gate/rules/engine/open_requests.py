@@ -173,8 +173,11 @@ class OpenRequests:
                 order.replaying = False
 
     def responding(self, run_id: str | None, input_id: str | None, at: float, n: int, *, approves: bool) -> None:
-        """The user answers what is asked of them in a run; of another user's run, it is an attempt of theirs."""
-        run = self.registry.find(run_id) if run_id is not None else None
+        """The user answers what is asked of them in a run; of another user's run, it is an attempt of theirs.
+
+        A recorded answer that names no run is for the latest run that asks this user.
+        """
+        run = self.registry.find(run_id) if run_id is not None else self._asking(input_id)
         inputs_of_run = reversed(run.inputs or ()) if run is not None else ()
         asked = next((each for each in inputs_of_run if input_id in (None, each.id)), None)
         if run is None or asked is None:
@@ -190,6 +193,13 @@ class OpenRequests:
         if all(each.approves for each in run.inputs or ()):
             run.expect = (run.inputs or [asked])[0].owed
             run.expected = expected_events(run.expect)
+
+    def _asking(self, input_id: str | None) -> RunState | None:
+        mine = (run for runs in self.registry.asking.values() for run in runs if run.user == self.user)
+        return max(
+            (run for run in mine if any(input_id in (None, asked.id) and asked.is_open for asked in run.inputs or ())),
+            key=lambda run: run.first_n, default=None,
+        )  # fmt: skip
 
     def shown_again(self, event: Event) -> None:
         """What is asked of the user is shown on this connection, which has restored its thread."""
