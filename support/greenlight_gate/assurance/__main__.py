@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from greenlight_gate.assurance import features, measured, page, shown
@@ -61,7 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     whats.add_parser("steps", help="remove each assertion of the steps in turn (takes long)").set_defaults(do=_steps)
     search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (takes long)")
     search.add_argument("scenarios", nargs="*", metavar="BEGINNING", help="only in these (example: record stress/)")
-    search.add_argument("--again", action="store_true", help="also those that are already recorded")
+    search.add_argument(
+        "--again", action="store_true", help="also those that are recorded, or were searched for in vain"
+    )
+    search.add_argument(
+        "--minutes", type=float, default=60.0, metavar="N", help="end after so long, with what was found (default: 60)"
+    )
+    search.add_argument("--to", type=Path, default=PATH, metavar="FILE", help="the record (default: the suite's own)")
     search.set_defaults(do=_record)
     return parser
 
@@ -144,12 +151,17 @@ def _mutant_line(mutant: Mutant) -> str:
 
 def _record(options: argparse.Namespace) -> int:
     with stack_folder() as services:
-        search = ProofSearch(lambda text: print(text, flush=True), services, again=options.again)
+        search = ProofSearch(
+            lambda text: print(text, flush=True), services, again=options.again, path=options.to,
+            within_s=options.minutes * 60,
+        )  # fmt: skip
         record = search.run(*options.scenarios)
     without = [*(search.known.keys() - record.scenarios.keys()), *(search.assertions.keys() - record.assertions.keys())]
-    print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {PATH.name}")
+    print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {options.to.name}")
     print("\n".join(f"nothing found for {name}" for name in sorted(without)))
-    return 0
+    if search.ended_early:
+        print(f"assurance: not all was tried within {options.minutes:g} minutes", file=sys.stderr)
+    return 1 if search.ended_early else 0
 
 
 def _features(options: argparse.Namespace) -> int:

@@ -50,8 +50,9 @@ def init_worker() -> None:
     # Ctrl-C is for the parent, which ends its children.
     global _bench  # noqa: PLW0603 -- one for each process of the pool
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _bench = Bench()
+    _bench = bench = Bench()
     atexit.register(_bench.close)
+    signal.signal(signal.SIGTERM, lambda *_: _end(bench))
     threading.Thread(target=_end_with_parent, args=(_bench,), daemon=True).start()
 
 
@@ -60,8 +61,12 @@ def _end_with_parent(bench: Bench) -> None:
     if parent is not None:
         # If the parent was killed, no one ends this process, and it would never get another job.
         parent.join()
-        bench.close()
-        os._exit(1)
+        _end(bench)
+
+
+def _end(bench: Bench) -> None:
+    bench.close()
+    os._exit(1)
 
 
 def judge(job: Job, bench: Bench | None = None) -> BenchResult:

@@ -1,6 +1,7 @@
 """Records which scenario fails with which defect, and which assertion of a step fails.
 
-The search takes many minutes; whether the record is complete and current is checked quickly.
+The search takes many minutes; whether the record is complete and current is checked quickly. An assertion for which a
+whole search found nothing is not searched for again until its text changes.
 """
 
 import concurrent.futures
@@ -8,6 +9,7 @@ import contextlib
 import hashlib
 import multiprocessing
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -84,15 +86,19 @@ class AssertionProof(msgspec.Struct, frozen=True):
 
 
 class RecordedProofs(msgspec.Struct, frozen=True):
-    """The stored record. `scenarios` by short name, `assertions` by id."""
+    """The stored record. `scenarios` by short name, `assertions` by id.
+
+    `in_vain`: assertions for which a whole search found no defect, by id, with the digest of their text.
+    """
 
     scenarios: dict[str, ScenarioProof] = {}
     assertions: dict[str, AssertionProof] = {}
+    in_vain: dict[str, str] = {}
 
 
-def read() -> RecordedProofs:
-    """The record of the checkout."""
-    return msgspec.json.decode(PATH.read_bytes(), type=RecordedProofs) if PATH.exists() else RecordedProofs()
+def read(path: Path = PATH) -> RecordedProofs:
+    """The record of the checkout, or of another file; an empty one if there is none."""
+    return msgspec.json.decode(path.read_bytes(), type=RecordedProofs) if path.exists() else RecordedProofs()
 
 
 def digest_of(place: ScenarioPlace) -> str:
@@ -132,17 +138,24 @@ def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
 class ProofSearch:
     """Searches for missing entries of the record, and stores them. `tell` receives a line for each result.
 
-    `services`: the folder of a stack, "" if there can be none. `again`: also for recorded entries.
+    `services`: the folder of a stack, "" if there can be none. `again`: also for recorded entries, and for those that
+    were searched for in vain. `path`: the record. `within_s`: when the search ends at the latest.
     """
 
-    def __init__(self, tell: Callable[[str], None], services: str = "", *, again: bool = False) -> None:
+    def __init__(
+        self, tell: Callable[[str], None], services: str = "", *, again: bool = False, path: Path = PATH,
+        within_s: float = 3600.0,
+    ) -> None:  # fmt: skip
         self.known = scenarios(suite_root() / "features")
         self.assertions = assertions(suite_root() / "steps")
         self._tell = tell
         self._services = services
         self._lock = threading.Lock()
         self._abandoned: Counter[str] = Counter()
-        before = RecordedProofs() if again else read()
+        self._path = path
+        self._within_s = within_s
+        self._ended = threading.Event()
+        before = RecordedProofs() if again else read(path)
         self._scenarios = {
             name: fails for name, fails in before.scenarios.items()
             if name in self.known and fails.digest == digest_of(self.known[name])
@@ -152,27 +165,67 @@ class ProofSearch:
             if id_ in self.assertions and objects.digest == self.assertions[id_].digest
             and objects.scenario in self.known
         }  # fmt: skip
+        self._in_vain = {
+            id_: digest for id_, digest in before.in_vain.items()
+            if id_ in self.assertions and digest == self.assertions[id_].digest
+        }  # fmt: skip
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the time was over, or the search was interrupted, before all was tried."""
+        return self._ended.is_set()
 
     def run(self, *beginnings: str) -> RecordedProofs:
-        """Search in the scenarios whose names begin like this, write the record, and return it."""
+        """Search in the scenarios whose names begin like this, write the record, and return it.
+
+        Also what was found before the time was over, or before the search was interrupted (KeyboardInterrupt), is
+        written.
+        """
         stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
         crowded = [name for name in self.known if _crowded(name)]
         quick = [name for name in self.known if name not in stack and name not in crowded]
-        context = multiprocessing.get_context("spawn")
+        groups = ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1))
+        until = time.monotonic() + self._within_s
         try:
-            for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
-                with (
-                    concurrent.futures.ProcessPoolExecutor(at_once, context, init_worker) as benches,
-                    concurrent.futures.ThreadPoolExecutor(at_once) as threads,
-                ):
+            for names, at_once in groups:
+                if not self.ended_early:
                     some = [name for name in names if name.startswith(beginnings or "")]
-                    for done in [threads.submit(self._search, name, benches) for name in some]:
-                        done.result()
+                    self._search_all(some, at_once, until)
+            if not self.ended_early:
+                self._in_vain |= {
+                    id_: self.assertions[id_].digest for id_ in self._abandoned if id_ not in self._assertions
+                }
         finally:
-            # Also after an interruption: the search takes long.
-            record = RecordedProofs(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
-            PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+            record = RecordedProofs(
+                dict(sorted(self._scenarios.items())),
+                dict(sorted(self._assertions.items())),
+                dict(sorted((id_, digest) for id_, digest in self._in_vain.items() if id_ not in self._assertions)),
+            )
+            self._path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return record
+
+    def _search_all(self, names: Sequence[str], at_once: int, until: float) -> None:
+        """Search in all of these scenarios. If it cannot end in time, or is interrupted, the sessions are ended."""
+        context = multiprocessing.get_context("spawn")
+        with (
+            concurrent.futures.ProcessPoolExecutor(at_once, context, init_worker) as benches,
+            concurrent.futures.ThreadPoolExecutor(at_once) as threads,
+        ):
+            searches = [threads.submit(self._search, name, benches) for name in names]
+            try:
+                for search in concurrent.futures.as_completed(searches, max(until - time.monotonic(), 0)):
+                    search.result()
+            except TimeoutError:
+                self._end(threads)
+            except BaseException:
+                self._end(threads)
+                raise
+
+    def _end(self, threads: concurrent.futures.Executor) -> None:
+        self._ended.set()
+        threads.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
 
     def _search(self, name: str, benches: concurrent.futures.Executor) -> None:
         if name in self._scenarios and not self._open(self.assertions.values()):
@@ -185,6 +238,8 @@ class ProofSearch:
             if name in self._scenarios and not self._open(used):
                 break
             judged = self._judge(name, defect, benches)
+            if self.ended_early:
+                return
             if judged is not None:
                 self._keep(name, defect, judged)
         self._abandoned.update(each.id for each in self._open(used))
@@ -193,14 +248,17 @@ class ProofSearch:
 
     def _open(self, wanted: Iterable[Assertion]) -> list[Assertion]:
         return [
-            each for each in wanted if each.id not in self._assertions and self._abandoned[each.id] < _ENOUGH_SCENARIOS
+            each for each in wanted
+            if each.id not in self._assertions and each.id not in self._in_vain
+            and self._abandoned[each.id] < _ENOUGH_SCENARIOS
         ]  # fmt: skip
 
     def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> BenchResult | None:
         try:
             return benches.submit(judge, job_for(name, self.known[name], defect, self._services)).result()
         except (RuntimeError, OSError) as error:
-            self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
+            if not self.ended_early:
+                self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
             return None
 
     def _keep(self, name: str, defect: str, judged: BenchResult) -> None:

@@ -46,6 +46,7 @@ def test_nothing_is_recorded_of_what_is_gone() -> None:
     assert set(RECORD.scenarios) <= set(SCENARIOS)
     assert set(RECORD.assertions) <= set(ASSERTIONS)
     assert set(GUARDS) <= set(ASSERTIONS)
+    assert set(RECORD.in_vain) <= set(GUARDS), "no defect was found for them: say why (guards.py), or seed one"
 
 
 def test_the_page_is_made_of_the_registry_and_of_what_was_measured() -> None:
