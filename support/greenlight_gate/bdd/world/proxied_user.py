@@ -165,7 +165,9 @@ class ProxiedUser:
             reraise=True,
         )
         lost = self.session
-        naming = lost.resuming(whole=whole) if self.suite.lacks("resume") is None else NOTHING_NAMED
+        naming = lost.resuming(whole=whole)
+        if naming.resumes and self.suite.lacks("resume") is not None:
+            naming = NOTHING_NAMED
         async for attempt in retrying:
             with attempt:
                 self.session = self.new_session()
