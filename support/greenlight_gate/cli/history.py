@@ -1,4 +1,4 @@
-"""greenlight history: the sessions of an output folder, their trend, and what changed."""
+"""greenlight history: the sessions of an output folder, their trend, what changed, and the days of the monitor."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,9 @@ from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import Parser, command_of, folder, output, positive
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.history import HISTORY, Changed, History, HistoryEntry
+from greenlight_gate.evidence.monitor_day import DayFigures, days_in
 from greenlight_gate.findings import numbered
+from greenlight_gate.monitor.round import RoundOutcome
 from greenlight_gate.report.trend import CAPACITY, HEADS, figures_of, sparkline
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.repeats import Repeated, differences
@@ -65,23 +67,51 @@ _MOST_CHANGES = 12
 def history(options: argparse.Namespace) -> int:
     """Shows each target, or the named one. Raises Misconfigured if there is nothing to show."""
     where: Path = options.output_dir
-    if not (where / HISTORY).is_file():
-        raise Misconfigured(f"{where}: has no history; `greenlight run` and `greenlight load` write one")
+    is_kept = (where / HISTORY).is_file()
+    days = [] if options.action == "compare" else days_in(where, options.environment, options.last)
+    if not is_kept and not days:
+        raise Misconfigured(
+            f"{where}: has no history; `greenlight run`, `greenlight load` and `greenlight monitor` write one"
+        )
     console = Terminal()
-    kept = History(where)
-    if options.action == "compare":
-        return _compare(kept, options, console)
+    if is_kept:
+        kept = History(where)
+        if options.action == "compare":
+            return _compare(kept, options, console)
+        _sessions(kept, options, console, is_needed=not days)
+    if days:
+        _days(days, console)
+    return 0
+
+
+def _sessions(kept: History, options: argparse.Namespace, console: Console, *, is_needed: bool) -> None:
     try:
         sessions = kept.sessions(options.environment, most=options.last)
         if kept.warning:
             console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
-        if not sessions:
-            raise Misconfigured(f"{where}: the history has no session of {options.environment or 'any target'}")
+        if not sessions and is_needed:
+            raise Misconfigured(
+                f"{options.output_dir}: the history has no session of {options.environment or 'any target'}"
+            )
         for series in dict.fromkeys(past.series for past in sessions):
             _series([past for past in sessions if past.series == series], kept, console)
     except OSError as error:
         raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
-    return 0
+
+
+def _days(days: Sequence[DayFigures], console: Console) -> None:
+    """The days of `greenlight monitor`, of each target by itself."""
+    for environment in dict.fromkeys(day.environment for day in days):
+        console.print(f"\n[bold]{escape(environment)}[/], monitored", highlight=False, soft_wrap=True)
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for number, head in enumerate(("day (UTC)", "rounds", *RoundOutcome, "rounds that broke a rule")):
+            table.add_column(head, justify="right" if 0 < number <= len(RoundOutcome) + 1 else "left", overflow="fold")
+        for day in days:
+            if day.environment == environment:
+                counts = (str(day.outcomes[outcome] or "") for outcome in RoundOutcome)
+                broken = ", ".join(f"{rule} {times}" for rule, times in day.rules.most_common(_MOST_CHANGES))
+                table.add_row(day.day, str(day.outcomes.total()), *counts, f"[red]{escape(broken)}[/]")
+        console.print(table, highlight=False)
 
 
 def _compare(kept: History, options: argparse.Namespace, console: Console) -> int:

@@ -101,8 +101,9 @@ _CAPABILITIES = """\
 # What the backend can do. Scenarios that need a capability that is false are reported as "not exercised". What `init`
 # tried itself or read in the profile stands here; correct it where it is wrong."""
 _BUDGETS = """\
-# Time budgets in seconds: until a connection is ready, from a request to agent_started, and the longest silence within
-# a run. The default of each is 5; these follow from what `init` has measured."""
+# Time budgets in seconds: until a connection is ready, from a request to agent_started, the longest silence within a
+# run, until a half-open connection is closed. These follow from what `init` has measured, or are known of such servers;
+# the others have their defaults."""
 
 
 def _head(draft: TargetDraft) -> str:

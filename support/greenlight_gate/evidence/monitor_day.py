@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import msgspec
 
@@ -26,7 +26,7 @@ from greenlight_gate.evidence.session_folder import (
     Selected,
     write_whole,
 )
-from greenlight_gate.monitor.round import Round
+from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.monitor.windows import scenario_of
 from greenlight_gate.verdict.facts import ScenarioOutcome
 
@@ -248,6 +248,37 @@ def folders_of(output_dir: Path, environment: str, since: date) -> list[Path]:
         if parts is not None and parts[2] == named and parts[1] >= since.isoformat() and path.is_dir():
             found.append((parts[1], int(parts[3] or 1), path))
     return [path for _, _, path in sorted(found)]
+
+
+class DayFigures(NamedTuple):
+    """What a day's rounds came to: rounds by outcome, and of each rule how many rounds broke it."""
+
+    folder: Path
+    day: str
+    environment: str
+    outcomes: Counter[RoundOutcome]
+    rules: Counter[str]
+
+
+def days_in(output_dir: Path, environment: str | None, most: int) -> list[DayFigures]:
+    """The latest days that a monitor has kept there, of all targets or the named one, in the order of time.
+
+    What is no day's folder, or cannot be read, is left out.
+    """
+    days: list[DayFigures] = []
+    for folder in sorted(output_dir.glob(f"{MONITOR_FOLDER}_*"), key=lambda path: path.name, reverse=True):
+        if len(days) >= most:
+            break
+        try:
+            name = Evidence(folder).session().environment
+            rounds = list(rounds_in(folder)) if environment in (None, name) else []
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if rounds:
+            rules = Counter(rule for one in rounds for rule in _kind(one))
+            outcomes = Counter(one.outcome for one in rounds)
+            days.append(DayFigures(folder, _day_of(folder), name, outcomes, rules))
+    return days[::-1]
 
 
 def seal_earlier_days(

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from greenlight_gate.cli.init_files import GITHUB, OWN_FEATURE, github_workflow,
 from greenlight_gate.cli.init_questions import Questions, sign_in_of
 from greenlight_gate.cli.init_recognition import included, without_path_of
 from greenlight_gate.cli.init_target import SignIn, TargetDraft, User, target_text
+from greenlight_gate.cli.init_trial import Trial, measured_budgets
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, load_target
 from websockets.asyncio.server import ServerConnection, serve
@@ -266,6 +268,14 @@ def test_every_target_file_can_be_read_again(tmp_path: Path, draft: TargetDraft)
     assert (prompt.ask, prompt.contains) == (draft.ask, draft.contains)
     assert target.auth.claims == dict(draft.sign_in.claims)
     assert target.accepted_gaps == {}
+
+
+def test_what_one_run_cannot_measure_comes_from_the_example_of_the_profile() -> None:
+    draft = TargetDraft("ws://h", "h", profile="jupyter", ask="x")
+
+    # Measured: 7.5 times five for the start, nothing for the rest.
+    assert measured_budgets(Trial(draft, start_s=7.5)) == {"start_s": 40.0, "handshake_s": 40.0, "half_open_s": 150.0}
+    assert measured_budgets(Trial(replace(draft, profile="greenlight-profile.toml"), start_s=7.5)) == {"start_s": 40.0}
 
 
 def test_pipelines_are_yaml_that_runs_the_suite() -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from greenlight_gate.cli.main import main
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.monitor_day import (
     CAVEAT,
     InUse,
     MonitorDay,
     TraceOfRound,
+    days_in,
     folders_of,
     rounds_in,
     seal_earlier_days,
@@ -52,6 +54,27 @@ def broken() -> tuple[Finding, TraceOfRound]:
 def day(folder: Path, on: date = TODAY, session: JudgedTarget = TARGET) -> Iterator[MonitorDay]:
     with closing(MonitorDay.of(folder, on, session)) as opened:
         yield opened
+
+
+def test_the_history_counts_the_rounds_of_each_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finding, trace = broken()
+    with day(tmp_path, date(2025, 12, 31)) as before:
+        before.add(played(1))
+    with day(tmp_path) as today:
+        for one in (played(1), played(2, finding), played(3, finding), played(4, outcome=RoundOutcome.UNREACHABLE)):
+            today.add(one, trace if one.findings else None)
+    (tmp_path / "monitor_day_2026-01-02_torn").mkdir()
+
+    assert [each[1:] for each in days_in(tmp_path, None, 20)] == [
+        ("2025-12-31", TARGET.environment, {"passed": 1}, {}),
+        ("2026-01-01", TARGET.environment, {"passed": 1, "failed": 2, "unreachable": 1}, {"LIFECYCLE-2": 2}),
+    ]
+    assert [each.day for each in days_in(tmp_path, TARGET.environment, 1)] == ["2026-01-01"]
+    assert days_in(tmp_path, "another", 20) == []
+
+    assert main(["history", "--output-dir", str(tmp_path)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-2:]]
+    assert rows == [["2025-12-31", "1", "1"], ["2026-01-01", "4", "1", "2", "1", "LIFECYCLE-2", "2"]]
 
 
 def test_rounds_are_lines_and_only_findings_leave_a_trace(tmp_path: Path) -> None:
