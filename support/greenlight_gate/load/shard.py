@@ -30,6 +30,7 @@ from greenlight_gate.transport.interface import NotOpened
 from greenlight_gate.transport.loop_watch import LoopStall
 
 _CONNECTING_AT_ONCE = 128
+_LEAVING_AT_ONCE = 128
 _TICK_S = 0.25
 _WATCH_S = 0.1
 _REPORT_S = 1.0
@@ -69,6 +70,7 @@ class Shard:
         self.context.on_clock_moved = self._clock_moved
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
+        self._is_free = self._schedule.is_free
         self._phase = "began"
         self._order = ShardCommand()
         self._reported_at = 0.0
@@ -128,7 +130,7 @@ class Shard:
         await asyncio.gather(*(connect_some() for _ in range(min(_CONNECTING_AT_ONCE, len(planned)))))
 
     async def _connect_one(self, number: int, planned: PlannedUser, tls: ssl.SSLContext | None, source: str) -> None:
-        user = VirtualUser(planned, self.context, number, self._schedule.is_free)
+        user = VirtualUser(planned, self.context, number, self._is_free)
         self.users[user.connection] = user
         self.meters.connections_tried += 1
         handshake_s, ready = self.share.budgets.handshake_s, user.ready
@@ -220,7 +222,8 @@ class Shard:
                     user.hang_up()
                 else:
                     user.leave()
-                if pause_s and number + 1 < len(users):
+                # What those who leave need is taken up again by the next ones.
+                if (pause_s or number % _LEAVING_AT_ONCE == 0) and number + 1 < len(users):
                     await asyncio.sleep(pause_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):

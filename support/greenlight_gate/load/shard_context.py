@@ -9,6 +9,7 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.load.offenders import Offenders
 from greenlight_gate.load.plan import Share
+from greenlight_gate.load.request_frames import RequestFrames
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
@@ -35,6 +36,7 @@ class ShardContext:
         self.prefix = prefix
         self.profile = Profile.from_toml(self.plan.profile_toml)
         self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
+        self.requests = RequestFrames(self.profile)
         self.registry = IdRegistry()
         self.clock = ServerClock(self.plan.clock)
         self.meters = Meters(time.time() - time.monotonic(), self.clock.offset_s)
@@ -51,6 +53,8 @@ class ShardContext:
         self._all_gone = asyncio.Event()
         self._all_gone.set()
         self._ponged = asyncio.Event()
+        # Made once: each user has to be given it.
+        self.hear_control = self.on_control
 
     def found(self, finding: Finding, trace: Callable[[], bytes]) -> None:
         """A rule was broken; `trace` gives what is kept of the connection."""

@@ -33,7 +33,6 @@ from greenlight_gate.transport.websocket import WebSocket
 monotonic = time.monotonic
 # So many reads since the latest request are kept, in case a rule objects to one of them.
 _MOST_KEPT = 64
-_PLACE = "greenlight-request-place"
 
 
 class VirtualUser:
@@ -44,9 +43,10 @@ class VirtualUser:
     """
 
     __slots__ = (
-        "_asked_bytes", "_closed", "_context", "_kept", "_meters", "_n", "_on_free", "_opened", "_sent", "_sent_at",
-        "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone",
-        "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
+        "_chosen", "_closed", "_context", "_kept", "_meters", "_n", "_named", "_on_free", "_opened_at", "_prompt",
+        "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker",
+        "connection", "gone", "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready",
+        "request", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +59,7 @@ class VirtualUser:
         self._on_free = on_free
         self.checker = LoadChecker(
             context.profile, context.budgets, context.registry, self.connection, user=self, name=planned.user,
-            meters=context.meters, found=self._found, on_control=context.on_control,
+            meters=context.meters, found=self._found, on_control=context.hear_control,
         )  # fmt: skip
         self._transport: Transport | None = None
         self.began_at = monotonic()
@@ -71,7 +71,6 @@ class VirtualUser:
         self.last_at = 0.0
         self.longest_s = 0.0
         # The request.
-        self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""
         self.ask: Request | None = None
@@ -79,13 +78,17 @@ class VirtualUser:
         self.intended: float | None = None
         self._sent_at = 0.0
         self.answered_at = 0.0
-        # Records: the number of the latest one; the opening, the latest request, reads since then, and the end.
+        # Records: the number of the latest one; the opening, the latest request with the thread that it named, reads
+        # since then, and the end.
         self._n = 0
-        self._opened = b""
-        self._sent: tuple[int, float, float | None, PlannedPrompt, str | None] | None = None
+        self._opened_at = 0.0
+        self._chosen: str | None = None
+        self._sent_n = 0
+        self._prompt: PlannedPrompt | None = None
+        self._named: str | None = None
         self._kept: list[tuple[int, float, list[bytes]]] = []
         self._closed: Closed | None = None
-        self._stalled: list[Stalled] = []
+        self._stalled: tuple[Stalled, ...] = ()
 
     # Connecting -----------------------------------------------------------------------------------------------
 
@@ -106,12 +109,8 @@ class VirtualUser:
         self._context.connection_opened()
         self._n += 1
         planned = self.planned
-        opened = Opened(
-            n=self._n, at=at, connection=self.connection, user=planned.user, user_id=planned.user_id,
-            handshake_ms=round((at - self.began_at) * 1e3, 3), subprotocol=accepted.subprotocol,
-            offered=len(planned.subprotocols),
-        )  # fmt: skip
-        self._opened = encode_record(opened)
+        self._opened_at, self._chosen = at, accepted.subprotocol
+        opened = self._opened()
         self.checker.opened(planned.user_id, opened.handshake_ms, self._n, unchosen=opened.unchosen)
         self.checker.searched(accepted.head, "the handshake", self._n)
         if planned.first_message is not None:
@@ -218,25 +217,17 @@ class VirtualUser:
         prompt = planned.questions[index]
         self.asked += 1
         self.request = request = f"{self.connection}-{self.asked}"
-        known = self._asked_bytes
-        if known is None or known[0] != index or known[1] != self.thread:
-            text = context.profile.frame("start", request=_PLACE, prompt=prompt.text, thread=self.thread)
-            # None: not every profile has a place for the request's id.
-            before, place, after = text.encode().partition(_PLACE.encode())
-            known = self._asked_bytes = (index, self.thread, before, after if place else None)
         self._n += 1
         at = self._sent_at = self.last_at = monotonic()
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
         self.ask = Request(self._n, at if intended is None else intended, request, self.thread, prompt.expect)
-        self._sent, self._kept = (self._n, at, intended, prompt, self.thread), []
-        if self._stalled:
-            self._stalled = []
+        self._sent_n, self._prompt, self._named, self._kept = self._n, prompt, self.thread, []
+        self._stalled = ()
         if self.asked <= count:
             self.checker.search.typed(prompt.text)
         self.checker.asked(self.ask)
         self._meters.asked += 1
-        _, _, begins, ends = known
-        self._send(begins if ends is None else begins + request.encode() + ends)
+        self._send(context.requests.frame(prompt.text, request, self.thread))
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled; if it is the open one, the user is free again after this read."""
@@ -294,7 +285,7 @@ class VirtualUser:
         self.checker.stalled(at, for_s)
         if self.ask is not None:
             self._n += 1
-            self._stalled.append(Stalled(n=self._n, at=at, connection="", for_s=round(for_s, 3)))
+            self._stalled += (Stalled(n=self._n, at=at, connection="", for_s=round(for_s, 3)),)
 
     def ping(self, nonce: str) -> None:
         """Sends an application ping."""
@@ -358,7 +349,8 @@ class VirtualUser:
 
     def on_gone(self) -> None:
         """The connection of the operating system is gone."""
-        if self._opened:
+        self._transport = None
+        if self._opened_at:
             self._context.connection_gone()
 
     def _is_gone(self) -> None:
@@ -376,15 +368,25 @@ class VirtualUser:
     def _found(self, finding: Finding) -> None:
         self._context.found(finding, self._trace)
 
+    def _opened(self) -> Opened:
+        planned = self.planned
+        return Opened(
+            n=1, at=self._opened_at, connection=self.connection, user=planned.user, user_id=planned.user_id,
+            handshake_ms=round((self._opened_at - self.began_at) * 1e3, 3), subprotocol=self._chosen,
+            offered=len(planned.subprotocols),
+        )  # fmt: skip
+
     def _trace(self) -> bytes:
         """What is kept of the latest request, as a trace."""
         records: list[AnyRecord] = [*self._stalled]
-        if self._sent is not None:
-            n, at, intended, prompt, thread = self._sent
+        if self._opened_at:
+            records.append(self._opened())
+        prompt = self._prompt
+        if prompt is not None:
             records.append(
                 Sent(
-                    n=n, at=at, connection=self.connection, what="start", text=prompt.text, request=self.request,
-                    thread=thread, expect=prompt.expect, intended_at=intended,
+                    n=self._sent_n, at=self._sent_at, connection=self.connection, what="start", text=prompt.text,
+                    request=self.request, thread=self._named, expect=prompt.expect, intended_at=self.intended,
                 )
             )  # fmt: skip
         for n, at, texts in self._kept:
@@ -392,8 +394,8 @@ class VirtualUser:
         if self._closed is not None:
             records.append(self._closed)
         records.sort(key=lambda record: record.n)
-        lines = [encode_header(Header(f"load, {self.connection}", self._meters.epoch_s)), self._opened]
-        return b"".join([*lines, *map(encode_record, records)])
+        header = encode_header(Header(f"load, {self.connection}", self._meters.epoch_s))
+        return b"".join([header, *map(encode_record, records)])
 
 
 def _may_fail(request: Request) -> bool:

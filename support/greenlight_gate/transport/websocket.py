@@ -1,7 +1,7 @@
 """One WebSocket of a client (RFC 6455): the state of the protocol, driven by what asyncio reads and writes.
 
 Plain text frames, nearly all that a server sends, are cut by the fast parser of `frames`; everything else goes through
-the Sans-I/O protocol of websockets, which also keeps the state of negotiation and close.
+the Sans-I/O protocol of websockets, which also keeps the state of the close. It is there only while it is needed.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import cast
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol, Side, State
 
 from greenlight_gate.transport.frames import cut, end_of_frame, text_frame
 from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, Ending, NotOpened, Receiver
@@ -34,8 +34,8 @@ class WebSocket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_changed", "_close_said", "_hang_up", "_is_plain", "_kind", "_limits", "_most", "_opening", "_owed",
-        "_parts", "_pings_answered", "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_upgrade",
+        "_changed", "_close_said", "_hang_up", "_is_plain", "_kind", "_known_protocol", "_limits", "_most", "_opening",
+        "_owed", "_parts", "_pings_answered", "_pings_sent", "_received_bytes", "_rest", "_transport", "_upgrade",
         "can_send", "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ class WebSocket(asyncio.Protocol):
         self.pings = 0
         self._upgrade: Upgrade | None = upgrade
         self._opening: asyncio.Future[None] | None = None
-        self._protocol = Protocol(Side.CLIENT, max_size=max_message_bytes, logger=LOGGER)
+        self._known_protocol: Protocol | None = None
         # Nothing was negotiated that changes what is sent.
         self._is_plain = True
         self._transport: asyncio.Transport | None = None
@@ -113,8 +113,9 @@ class WebSocket(asyncio.Protocol):
         if upgrade.accepted is None or opening is None or opening.done():
             return
         self._upgrade = None
-        self._protocol.extensions = upgrade.extensions
         self._is_plain = not upgrade.extensions
+        if not self._is_plain:
+            self._protocol.extensions = upgrade.extensions
         self.is_open = self.can_send = True
         try:
             self.receiver.on_open(upgrade.accepted, at)
@@ -130,6 +131,21 @@ class WebSocket(asyncio.Protocol):
             self._opening.set_exception(error)
         # An invalid response may never end.
         self.abort()
+
+    @property
+    def _protocol(self) -> Protocol:
+        """The protocol of websockets, with its state between frames."""
+        protocol = self._known_protocol
+        if protocol is None:
+            protocol = self._known_protocol = Protocol(Side.CLIENT, max_size=self._most, logger=LOGGER)
+        return protocol
+
+    def _forget_protocol(self) -> None:
+        """Most connections never need it again after a ping: it takes a kilobyte, for each of thousands of users."""
+        protocol = self._known_protocol
+        is_between = self._is_plain and self._parts is None and not self._owed
+        if protocol is not None and is_between and protocol.state is State.OPEN and protocol.parser_exc is None:
+            self._known_protocol = None
 
     # What comes -----------------------------------------------------------------------------------------------
 
@@ -212,6 +228,7 @@ class WebSocket(asyncio.Protocol):
                 self._take_frame(event, at)
         if protocol.parser_exc is not None:
             self._end(at)
+        self._forget_protocol()
 
     def _take_frame(self, frame: Frame, at: float) -> None:
         kind = frame.opcode
@@ -280,6 +297,7 @@ class WebSocket(asyncio.Protocol):
         self._pings_sent += 1
         self._protocol.send_ping(self._pings_sent.to_bytes(_PING_BYTES))
         self._flush()
+        self._forget_protocol()
 
     async def drained(self) -> None:
         """Waits while the connection is full. Raises ConnectionEnded."""
@@ -352,7 +370,8 @@ class WebSocket(asyncio.Protocol):
             # Some backends keep the TCP connection after the close frames, and none may keep it by not reading.
             self._transport.close()
             self._hang_up = asyncio.get_running_loop().call_later(_HANG_UP_S, self.abort)
-        self.receiver.on_close(self._ending(), at)
+        ending, self._known_protocol = self._ending(), None
+        self.receiver.on_close(ending, at)
 
     def _ending(self) -> Ending:
         protocol, said = self._protocol, self._close_said[2:]

@@ -33,6 +33,8 @@ class Profile:
         self.plain = spec.plain
         self._machine = None if spec.plain else CompiledProfile(spec)
         self.fast = compile_reader(spec) if spec.plain else read_nothing
+        # All connections share it.
+        self._plain_reader = PlainReader(self)
 
     @classmethod
     def from_toml(cls, text: str) -> "Profile":
@@ -51,7 +53,7 @@ class Profile:
 
     def reader(self) -> "Reader | PlainReader":
         """What reads one connection, frame by frame."""
-        return PlainReader(self) if self._machine is None else Reader(self._machine)
+        return self._plain_reader if self._machine is None else Reader(self._machine)
 
     def read(self, data: bytes, *, binary: bool = False) -> Reading:
         """What one message is, taken alone. `binary`: it came in a binary frame."""

@@ -12,10 +12,9 @@ TOOL = {"tool_name": "weather", "tool_call_id": "k1"}
 
 
 def sent(shard: Shard) -> bytes:
-    """The frame of the latest request."""
-    known = shard.user._asked_bytes
-    assert known is not None
-    return known[2] + (known[3] or b"")
+    """The record of the latest request."""
+    (record,) = [line for line in shard.user._trace().splitlines() if b'"what":"start"' in line]
+    return record
 
 
 def test_each_prompt_is_sent_once_and_then_those_that_may_be_repeated() -> None:

@@ -107,6 +107,27 @@ def test_what_was_read_together_has_the_stamp_of_the_read() -> None:
     assert set(kept.stamps[1:5]) == {kept.stamps[1]}
 
 
+def test_the_protocol_of_websockets_is_kept_only_while_it_has_a_state() -> None:
+    """One for each of ten thousand idle users would be ten megabytes."""
+    steps = [
+        (frame(TEXT, b"one"), False), (frame(PING, b"p"), False), (frame(TEXT, b"t", fin=False), True),
+        (frame(PING, b"p"), True), (frame(CONTINUATION, b"w", fin=False), True), (frame(CONTINUATION, b"o"), False),
+        (frame(BINARY, b"x" * 100_000)[:70_000], True),
+    ]  # fmt: skip
+
+    async def step(connection: WebSocket, _: Kept) -> list[bool]:
+        known = []
+        for data, _is_kept in steps:
+            connection.data_received(data)
+            known.append(connection._known_protocol is not None)
+        return known
+
+    kept, known = play(after_upgrade(), step)
+
+    assert known == [is_kept for _, is_kept in steps]
+    assert kept.of("text", "binary") == [b"one", b"two"]
+
+
 def test_a_large_frame_that_drips_is_not_copied_for_each_drop() -> None:
     data = frame(TEXT, b"x" * 1_000_000) + frame(TEXT, b"next")
 
