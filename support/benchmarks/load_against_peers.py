@@ -1,32 +1,35 @@
 """Checked events per CPU-second: the load engine with all rules on, against k6, Locust and a bare picows client.
 
     pip install -e '.[bench]'
-    python -m support.benchmarks.load_against_peers [ROUNDS] [SECONDS]
+    python -m support.benchmarks.load_against_peers [ROUNDS] [SECONDS] [--readme]
 
 All talk to the same fast server, which has core 0; clients have core 1, 50 users in closed loop, one after the other
 in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a
 client has used, from its start to its end, imports included; the engine is started as `greenlight load`, its modules
 compiled beforehand as those of the other clients are, whom pip has installed. Bars: 4 times k6, 6 times Locust, half
-of picows.
+of picows. `--readme` writes the figures into the README, with the machine that measured them.
 """
 
+import argparse
 import compileall
 import json
 import os
 import re
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import greenlight_gate
 
 from support.benchmarks.fast import PEERS, pin, serving, target_file
+from support.benchmarks.speed_table import README, Speeds, machine, replaced, table
 
 USERS = 50
 BARS = {"k6": 4.0, "Locust": 6.0, "picows": 0.5}
@@ -92,10 +95,10 @@ def picows(port: int, seconds: float) -> float:
     return float(result["events"]) / cpu_s
 
 
-def main(rounds: int, seconds: float) -> bool:
-    """Prints the table; whether all bars are met."""
+def measured(rounds: int, seconds: float) -> Speeds:
+    """All clients in turn, so many times."""
     clients: dict[str, Callable[[int, float], float]] = {
-        "greenlight": engine, "k6": k6, "Locust": locust, "picows": picows,
+        "Greenlight": engine, "k6": k6, "Locust": locust, "picows": picows,
     }  # fmt: skip
     rates: dict[str, list[float]] = {name: [] for name in clients}
     compileall.compile_dir(Path(greenlight_gate.__file__).parent, quiet=1)
@@ -103,20 +106,28 @@ def main(rounds: int, seconds: float) -> bool:
         for _ in range(rounds):
             for name, client in clients.items():
                 rates[name].append(client(port, seconds))
-    print(f"{rounds} rounds of {seconds:g} s, {USERS} users: checked events per CPU-second (medians)")
+    versions = {name: version(name.lower()).rpartition(".")[0] for name in BARS}
+    return Speeds(rates, seconds, machine(), time.strftime("%Y-%m-%d", time.gmtime()), versions)
+
+
+def main(rounds: int, seconds: float, *, readme: bool) -> bool:
+    """Prints the table; whether all bars are met."""
+    speeds = measured(rounds, seconds)
+    print(table(speeds))
+    if readme:
+        README.write_text(replaced(README.read_text(encoding="utf-8"), table(speeds)), encoding="utf-8")
     met = True
-    for name, all_of_it in rates.items():
-        line = f"{name:<12}{statistics.median(all_of_it):>10,.0f}  ({min(all_of_it):,.0f} to {max(all_of_it):,.0f})"
-        if name in BARS:
-            ratio = statistics.median(
-                ours / theirs for ours, theirs in zip(rates["greenlight"], all_of_it, strict=True)
-            )
-            line += f"   greenlight is {ratio:.2f} times as fast (bar: {BARS[name]:g})"
-            met = met and ratio >= BARS[name]
-        print(line)
+    for name, bar in BARS.items():
+        is_met = speeds.ratio(name) >= bar
+        print(f"{speeds.ratio(name):.2f} times as fast as {name}, at least {bar:g}: {'met' if is_met else 'NOT MET'}")
+        met = met and is_met
     return met
 
 
 if __name__ == "__main__":
-    arguments = [float(argument) for argument in sys.argv[1:]] or [5]
-    sys.exit(0 if main(int(arguments[0]), arguments[1] if len(arguments) > 1 else 8.0) else 1)
+    options = argparse.ArgumentParser(prog="python -m support.benchmarks.load_against_peers")
+    options.add_argument("rounds", type=int, nargs="?", default=5)
+    options.add_argument("seconds", type=float, nargs="?", default=8.0)
+    options.add_argument("--readme", action="store_true", help="write the table into the README")
+    given = options.parse_args()
+    sys.exit(0 if main(given.rounds, given.seconds, readme=given.readme) else 1)
