@@ -2,13 +2,15 @@
 
 python -m greenlight_gate.assurance.false_alarms 20               twenty sessions, two at a time
 python -m greenlight_gate.assurance.false_alarms 200 --whole 10   two hundred; all six categories in every tenth
-python -m greenlight_gate.assurance.false_alarms 10 --noise 2     ten, while two busy loops keep two cores busy
+python -m greenlight_gate.assurance.false_alarms 20 --noise 2 --loads 2 --at-once 1
+                                                                  twenty beside two busy loops, every other one a load
 python -m greenlight_gate.assurance.false_alarms 10 --whole 1 --at-once 1 --environment mine.toml
                                                                   ten whole runs on a healthy server that runs already
 
 Each session is `greenlight run` with a seed of its own, which selects the backend's messages, pauses and answers among
 those that are allowed, and the prompts. Most sessions run the categories that take seconds (`--categories`); every
-`--more`th adds security and resilience, every `--whole`th runs all six. With `--noise`, a session may be inconclusive:
+`--more`th adds security and resilience, every `--whole`th runs all six. Every `--loads`th is `greenlight load`, with a
+limit of latency that the backend meets on an idle machine. With `--noise`, a session may be inconclusive:
 a busy machine cannot judge what depends on time, but it must not blame the backend. The evidence of a session with a
 false alarm is kept. Exit code 0 if there was none, 1 otherwise.
 """
@@ -38,6 +40,8 @@ from greenlight_gate.categories import CATEGORIES
 FAST = ("functional", "integration")
 MORE = (*FAST, "security", "resilience")
 WHOLE = CATEGORIES
+LOAD = ("load",)
+_LOAD_OPTIONS = ("--users", "50", "--duration", "4", "--latency-p95", "100")
 _LONGEST_SESSION_S = 600
 
 
@@ -67,7 +71,7 @@ class HealthySession(NamedTuple):
 
     def __str__(self) -> str:
         came = f"{self.verdict}  {self.scenarios} scenarios, {self.answers} answers, {self.seconds:.0f} s"
-        lines = [f"seed {self.seed:<4} {len(self.categories)} categories  {came}"]
+        lines = [f"seed {self.seed:<4} {_kind(self.categories)}  {came}"]
         lines += [f"          {line}" for line in (*self.findings, self.reason) if line]
         return "\n".join([*lines, f"          evidence: {self.kept}"] if self.kept else lines)
 
@@ -82,8 +86,9 @@ def judge(
     began, here = time.monotonic(), folder / f"seed-{seed}"
     here.mkdir(parents=True, exist_ok=True)
     target = environment or str(write_target(seed, here))
-    command = [sys.executable, "-m", "greenlight_gate.cli.main", "run", "--environment", target, "--ci-mode"]
-    command += ["--output-dir", "reports", "--categories", *categories]
+    what = ("load", *_LOAD_OPTIONS) if categories == LOAD else ("run", "--ci-mode", "--categories", *categories)
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", *what, "--environment", target]
+    command += ["--output-dir", "reports"]
     varied = {} if environment else {"CHAT_VARY": str(seed)}
     ran = subprocess.run(
         command, cwd=here, env={**os.environ, **varied}, capture_output=True, text=True, check=False,
@@ -123,8 +128,14 @@ def _table(report: dict[str, object], name: str) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def composition(number: int, *, base: Sequence[str], more: int, whole: int) -> tuple[str, ...]:
-    """The categories of the `number`-th session, counted from 1; 0 for `more` or `whole` is never."""
+def _kind(categories: Sequence[str]) -> str:
+    return "a load" if categories == LOAD else f"{len(categories)} categories"
+
+
+def composition(number: int, *, base: Sequence[str], more: int, whole: int, loads: int = 0) -> tuple[str, ...]:
+    """The categories of the `number`-th session, counted from 1, or LOAD; 0 for one of the others is never."""
+    if loads and number % loads == 0:
+        return LOAD
     if whole and number % whole == 0:
         return WHOLE
     return MORE if more and number % more == 0 else tuple(base)
@@ -175,7 +186,10 @@ def _run(options: argparse.Namespace) -> int:
         work = [
             pool.submit(
                 judge, seed,
-                composition(number, base=options.categories, more=options.more, whole=options.whole), folder,
+                composition(
+                    number, base=options.categories, more=options.more, whole=options.whole, loads=options.loads
+                ),
+                folder,
                 environment=environment, is_busy=options.noise > 0,
             )
             for number, seed in enumerate(seeds, 1)
@@ -202,8 +216,10 @@ def summary(sessions: Sequence[HealthySession], seconds: float) -> str:
     alarms = [session for session in sessions if session.is_false_alarm]
     answers = sum(session.answers for session in sessions)
     rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "no run was observed"
-    kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
-    summary = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
+    loads = [session for session in sessions if session.categories == LOAD]
+    kinds = Counter(len(session.categories) for session in sessions if session not in loads)
+    parts = [f"{count} of {number} categories" for number, count in sorted(kinds.items())]
+    summary = ", ".join([*parts, f"{len(loads)} of a load"] if loads else parts)
     verdicts = ", ".join(f"{count} {name}" for name, count in Counter(each.verdict for each in sessions).items())
     return (
         f"{len(alarms)} of {len(sessions)} healthy sessions with a false alarm ({summary}; {seconds:.0f} s): "
@@ -235,6 +251,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--whole", type=int, default=0, metavar="N", help="run all six categories in every Nth session (default: never)"
+    )
+    parser.add_argument(
+        "--loads", type=int, default=0, metavar="N", help="a load instead in every Nth session (default: never)"
     )
     parser.add_argument(
         "--noise", type=int, default=0, metavar="CORES",

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from greenlight_gate.assurance.false_alarms import (
     FAST,
+    LOAD,
     MORE,
     WHOLE,
     HealthySession,
@@ -42,6 +43,9 @@ def test_every_fourth_session_has_more_categories_and_every_tenth_all() -> None:
     assert kinds == [FAST, FAST, FAST, MORE, FAST, FAST, FAST, MORE, FAST, WHOLE, FAST, MORE]
     assert composition(40, base=("security",), more=4, whole=10) == WHOLE
     assert composition(40, base=("security",), more=0, whole=0) == ("security",)
+    assert [composition(number, base=FAST, more=0, whole=0, loads=2) for number in range(1, 5)] == [
+        FAST, LOAD, FAST, LOAD,
+    ]  # fmt: skip
 
 
 def test_a_report_of_a_session_without_findings() -> None:
@@ -77,6 +81,9 @@ def test_the_rate_is_of_a_thousand_answers() -> None:
         "1 of 3 healthy sessions with a false alarm (2 of 2 categories, 1 of 4 categories; 60 s): "
         "5.26 false alarms per thousand runs, 190 answers judged; 2 APPROVED, 1 BLOCKED"
     )
+    load = SOUND._replace(categories=LOAD, scenarios=0)
+    assert str(load) == "seed 1    a load  APPROVED  0 scenarios, 50 answers, 8 s"
+    assert "(1 of 2 categories, 1 of a load; 60 s)" in summary([SOUND, load], 60.0)
     assert summary([], 0.0) == (
         "0 of 0 healthy sessions with a false alarm (; 0 s): no run was observed, 0 answers judged; no session"
     )
