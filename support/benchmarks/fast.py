@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import LoadPlan
@@ -43,23 +43,31 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(script: Path, *arguments: str, core: int | None = None) -> Iterator[int]:
-    """A server script as a process of its own, on a core of its own where there are two; the port it listens on."""
+def serving(script: Path, *arguments: str, core: int | None = None, processes: int = 1) -> Iterator[int]:
+    """A server script as a process of its own, on a core of its own where there are two; the port it listens on.
+
+    With more `processes` they share the port, and each is given a name as its last argument.
+    """
     port = free_port()
-    process = subprocess.Popen([sys.executable, str(script), str(port), *arguments])
+    names: list[tuple[str, ...]] = [()] if processes == 1 else [(f"s{number}-",) for number in range(processes)]
+    servers = [psutil.Popen([sys.executable, str(script), str(port), *arguments, *name]) for name in names]
     try:
-        pin(process.pid, core)
         deadline = time.monotonic() + _START_S
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise SystemExit(f"{script.name} does not listen")
-            time.sleep(0.02)
+        for server in servers:
+            pin(server.pid, core)
+            while not _listens(server):
+                if time.monotonic() > deadline or server.poll() is not None:
+                    raise SystemExit(f"{script.name} does not listen")
+                time.sleep(0.02)
         yield port
     finally:
-        process.kill()
-        process.wait()
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def _listens(server: psutil.Popen) -> bool:
+    return any(each.status == psutil.CONN_LISTEN for each in server.net_connections("tcp"))
 
 
 def pin(pid: int, core: int | None) -> None:

@@ -1,6 +1,7 @@
-"""A fast server of the default wire (the agent-events profile), for measuring clients against: python fast_server.py PORT [THINKS]
+"""A fast server of the default wire (the agent-events profile), for measuring clients against: python fast_server.py PORT [THINKS [NAME]]
 
 Needs picows and uvloop. It accepts any token, and answers each start_agent with 4 + THINKS events (default 3).
+Several of them share a port: the system divides the connections among them. NAME begins the ids of each.
 """
 import asyncio
 import itertools
@@ -13,6 +14,7 @@ from picows import WSListener, WSMsgType, ws_create_server
 
 PORT = int(sys.argv[1])
 THINKS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+NAME = sys.argv[3] if len(sys.argv) > 3 else ""
 STEPS = (
     ["agent_started", '{"message":"on it"}']
     + ["agent_thinking", '{"reasoning":"comparing the costs of the last quarter with those of the one before","step_number":1}'] * THINKS
@@ -31,7 +33,7 @@ def now() -> str:
 
 class Session(WSListener):
     def on_ws_connected(self, transport):
-        self.user = f"user-{next(connections)}"
+        self.user = f"{NAME}user-{next(connections)}"
         self.seq = {}
         hello = {"type": "connection_established", "connection_id": self.user, "user_id": self.user, "server_time": now(),
                  "resumable": False, "config": {"heartbeat_interval_s": 30, "max_message_bytes": 65536}}
@@ -51,7 +53,7 @@ class Session(WSListener):
                 self.answer(transport, message)
 
     def answer(self, transport, message):
-        run = f"run-{next(runs)}"
+        run = f"{NAME}run-{next(runs)}"
         thread = message["payload"].get("thread_id") or f"thread-{self.user}"
         seq = self.seq.get(thread, 0)
         stamp = now()
@@ -64,7 +66,7 @@ class Session(WSListener):
 
 
 async def main():
-    server = await ws_create_server(lambda request: Session(), "127.0.0.1", PORT, backlog=4096)
+    server = await ws_create_server(lambda request: Session(), "127.0.0.1", PORT, backlog=4096, reuse_port=True)
     await server.serve_forever()
 
 
