@@ -1,29 +1,25 @@
 """Setting up a connection: the values of its profile, the HTTP requests before it, and its address."""
 
-import itertools
-import re
-import time
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.errors import Misconfigured
-from greenlight_gate.targets.http import Reply, exchange
+from greenlight_gate.targets.http import Reply
+from greenlight_gate.targets.http_calls import Values, call, filled, quoted
 from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.wire.connecting import HttpRequest
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.templates import fill, filled_or_none
-from greenlight_gate.wire.values import MISSING, walk
-
-_CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
+from greenlight_gate.wire.templates import fill
+from greenlight_gate.wire.values import MISSING
 
 
 class StepRefused(Exception):
@@ -34,46 +30,10 @@ class StepRefused(Exception):
         self.status = status
 
 
-class Values(dict[str, Any]):
-    """Values by name; those that are new each time (`uuid`, `counter`, `now`) are made on access.
-
-    So is `request_number`, the request id as an integer.
-    """
-
-    def __init__(self, *args: Any, **values: Any) -> None:
-        super().__init__(*args, **values)
-        self.count = itertools.count(1)
-
-    def over(self, supplied: Mapping[str, Any]) -> "Values":
-        """These values, overridden by others; the counter is shared."""
-        both = Values({**self, **supplied})
-        both.count = self.count
-        return both
-
-    def __missing__(self, name: str) -> Any:
-        if name == "uuid":
-            return uuid.uuid4().hex
-        if name == "counter":
-            return next(self.count)
-        if name == "request_number":
-            return int(self["request"])
-        now = time.time()
-        if name == "now":
-            return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        if name in ("now_s", "now_ms"):
-            return int(now * (1 if name == "now_s" else 1000))
-        raise KeyError(name)
-
-
 def new_request(spec: Spec) -> str:
     """An id for a request: the digits of a positive integer of 31 bits where the wire has integers."""
     made = uuid.uuid4()
     return str(made.int % (2**31 - 1) + 1) if spec.numbers_requests else made.hex
-
-
-def proves_identity(name: str) -> bool:
-    """Whether a value of this name proves who a user is, so that another user would not have it."""
-    return _CREDENTIAL.search(name) is not None
 
 
 def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
@@ -200,35 +160,28 @@ class ConnectionSetup:
         return any(f"{{{name}}}" in request.path for name in made if name in self.token.values)
 
     async def _ask(self, request: HttpRequest) -> Reply:
-        path = fill(request.path, _quoted(self.values))
-        headers = self._filled(request.headers) | self.jar.header()
+        # A cookie that is the credential is sent with all that the user asks, as browsers do.
+        cookies = self.jar.header(self.token.headers.get("Cookie", ""))
         try:
-            reply = await exchange(
-                self.target, request.method, self.target.resolve(path), headers=headers,
-                form=None if request.form is None else self._filled(request.form),
-                json_body=None if request.json is None else fill(request.json, self.values),
-            )  # fmt: skip
+            reply = await call(self.target, request, self.values, cookies)
         except (TargetFault, Misconfigured) as error:
             raise StepRefused(str(error), None) from error
         self.jar.update(reply.cookies)
         if reply.status not in request.status:
             said = preview(reply.body[:200].decode(errors="replace").strip(), 160)
+            path = fill(request.path, quoted(self.values))
             raise StepRefused(
                 f"{request.method} {path}: HTTP {reply.status}{f': {said}' if said else ''}", reply.status
             )
         return reply
-
-    def _filled(self, table: Mapping[str, str]) -> dict[str, str]:
-        filled = {name: filled_or_none(template, self.values) for name, template in table.items()}
-        return {name: value for name, value in filled.items() if value is not None}
 
     @property
     def url(self) -> str:
         """The URL of the WebSocket, with the query of the token."""
         connection = self.connection
         base, _, supplied = self.target.url.partition("?")
-        url = f"{base.rstrip('/')}{fill(connection.path, _quoted(self.values))}" if connection.path else base
-        query = [part for part in (supplied, urlencode(self._filled(connection.query))) if part]
+        url = f"{base.rstrip('/')}{fill(connection.path, quoted(self.values))}" if connection.path else base
+        query = [part for part in (supplied, urlencode(filled(connection.query, self.values))) if part]
         if query:
             url += f"{'&' if '?' in url else '?'}{'&'.join(query)}"
         return self.token.url(url)
@@ -237,7 +190,7 @@ class ConnectionSetup:
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
         traced = {"traceparent": self.traceparent} if self.traceparent else {}
-        headers = {**traced, **self._filled(self.connection.headers), **self.token.headers}
+        headers = {**traced, **filled(self.connection.headers, self.values), **self.token.headers}
         return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property
@@ -265,21 +218,12 @@ class ConnectionSetup:
 def _captured(request: HttpRequest, reply: Reply) -> dict[str, Any]:
     if not request.capture:
         return {}
-    body = reply.json()
-    found = {name: walk(body, path) for name, path in request.capture.items()}
+    found = request.captured(reply.json(), reply.cookies)
     for name, value in found.items():
         if value is MISSING or value is None:
             where = f"{request.method} {request.path}"
             raise StepRefused(f"{where}: expected {request.capture[name]} in the answer, but {reply.described()}", None)
     return found
-
-
-def _quoted(values: Values) -> Mapping[str, Any]:
-    class _Quoted(dict[str, Any]):
-        def __missing__(self, name: str) -> str:
-            return quote(str(values[name]), safe="")
-
-    return _Quoted()
 
 
 def _has_all(request: HttpRequest, values: Values) -> bool:

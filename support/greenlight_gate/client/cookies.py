@@ -28,8 +28,10 @@ class CookieJar:
         self._cookies.update(cookies)
 
     def header(self, *more: str) -> dict[str, str]:
-        """The header `Cookie`, with further pairs; empty without any."""
-        pairs = "; ".join([*(f"{name}={value}" for name, value in self._cookies.items()), *filter(None, more)])
+        """The header `Cookie`, with further pairs (`a=b; c=d`) of names that are not kept here; empty without any."""
+        further = [pair.strip() for text in more for pair in text.split(";")]
+        others = [pair for pair in further if pair and pair.partition("=")[0] not in self._cookies]
+        pairs = "; ".join([*(f"{name}={value}" for name, value in self._cookies.items()), *others])
         return {"Cookie": pairs} if pairs else {}
 
 

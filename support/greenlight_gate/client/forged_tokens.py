@@ -19,6 +19,7 @@ from greenlight_gate.targets.sections import Persona
 _HOUR_S = 3600
 # More than clocks may differ (budgets.clock_skew_s by default), and less than a backend's leeway might be.
 _MINUTES_S = 360
+_SHORTEST_OPAQUE = 16
 # The names under which servers usually look for a token in the query (RFC 6750 section 2.3: access_token).
 _QUERY_NAMES = ("access_token", "auth", "auth_token", "authorization", "bearer", "id_token", "jwt")
 # It is shown once its owner has connected: a backend may remember what it has verified.
@@ -36,8 +37,7 @@ def _gibberish(access: Access, persona: Persona, honest: str) -> Token | None:
 
 
 def _expired(access: Access, persona: Persona, honest: str) -> Token | None:
-    now = int(time.time())
-    return access.mint(persona, iat=now - 2 * _HOUR_S, exp=now - _HOUR_S) if access.can_mint else None
+    return expired_token(access, persona)
 
 
 def _not_yet(access: Access, persona: Persona, honest: str) -> Token | None:
@@ -63,7 +63,9 @@ def _without_signature(access: Access, persona: Persona, honest: str) -> Token |
 
 
 def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Token | None:
-    """Accepted by a backend that compares only as much of the signature as was sent."""
+    """Accepted by a backend that compares only as much of the signature, or of an opaque token, as was sent."""
+    if _is_opaque(honest):
+        return access.present(persona, honest[: len(honest) // 2])
     body, _, signature = honest.rpartition(".")
     return access.present(persona, f"{body}.{signature[:8]}") if _header(honest) else None
 
@@ -120,13 +122,30 @@ def _with_another_middle(access: Access, persona: Persona, honest: str) -> Token
 
 
 def _with_changed_signature(access: Access, persona: Persona, honest: str, *, part: float) -> Token | None:
-    """One byte of the signature is another: accepted by a backend that compares only some of them."""
+    """One byte of the signature, or of an opaque token, is another: accepted where only some of them are compared."""
+    if _is_opaque(honest):
+        return access.present(persona, _with_another_character(honest, part))
     if not _header(honest):
         return None
     body, _, signature = honest.rpartition(".")
     changed = bytearray(_decoded(signature))
     changed[min(int(len(changed) * part), len(changed) - 1)] ^= 0xFF
     return access.present(persona, f"{body}.{_encoded(bytes(changed))}")
+
+
+def _is_opaque(honest: str) -> bool:
+    """Whether a token is no JSON web token, and long enough for a part of it to be another one."""
+    return len(honest) >= _SHORTEST_OPAQUE and not _header(honest)
+
+
+def _with_another_character(honest: str, part: float) -> str:
+    """A letter or digit at or before this part of a token is another one.
+
+    The last one stays: of base64 it may hold bits that nobody reads.
+    """
+    places = [place for place, character in enumerate(honest) if character.isalnum()][:-1]
+    place = places[min(int(len(places) * part), len(places) - 1)]
+    return f"{honest[:place]}{'B' if honest[place] in 'aA' else 'A'}{honest[place + 1 :]}"
 
 
 def _in_the_address_as(name: str) -> Forge:
@@ -167,10 +186,12 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def _header(token: str) -> dict[str, Any]:
+    """The header of a JSON web token; {} for another token, such as a signed cookie, which may look alike."""
     try:
-        return jwt.get_unverified_header(token)
+        header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError:
         return {}
+    return header if "alg" in header else {}
 
 
 # By their names in findings: "... with an expired token".
@@ -195,6 +216,15 @@ FORGERIES: dict[str, Forge] = {
     "a token in the URL": _in_the_address,
     **{f"a token in the URL as {name}": _in_the_address_as(name) for name in _QUERY_NAMES},
 }
+
+
+def expired_token(access: Access, persona: Persona) -> Token | None:
+    """A token that expired an hour ago, or one that the target gives as expired; None without either."""
+    now = int(time.time())
+    if access.can_mint:
+        return access.mint(persona, iat=now - 2 * _HOUR_S, exp=now - _HOUR_S)
+    given = access.expired_token(persona)
+    return access.present(persona, given) if given is not None else None
 
 
 def short_token(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Token:

@@ -21,10 +21,8 @@ from greenlight_gate.client.connecting import (
     Kept,
     Naming,
     StepRefused,
-    Values,
     names_told,
     new_request,
-    proves_identity,
     user_shown,
 )
 from greenlight_gate.client.cookies import CookieJar
@@ -38,7 +36,9 @@ from greenlight_gate.events import Control
 from greenlight_gate.measure import record_feed
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.targets.access import Token
+from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
 from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport

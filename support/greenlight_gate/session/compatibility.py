@@ -10,8 +10,9 @@ from greenlight_gate.wire.profile import Profile
 def check_profile_and_target(profile: Profile, target: Target) -> None:
     """Raises Misconfigured for a value that is missing or not used, and for an accepted gap that does not exist."""
     spec = profile.spec
+    at_login = {name for call in target.auth.login for name in call.capture}
     for name, what in spec.needs.items():
-        if name not in target.values:
+        if name not in target.values and name not in at_login:
             raise Misconfigured(
                 f"{target.name}: values.{name}: expected {what} (the profile {profile.name} needs it), "
                 f"but the target file does not set it"

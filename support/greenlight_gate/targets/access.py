@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import secrets
 import time
 import uuid
@@ -13,11 +14,11 @@ from urllib.parse import urlencode
 from greenlight_gate.targets.credential_hook import sign
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.health import HealthReport, check_health, wait_healthy
-from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, exchange, ssl_context
+from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, ssl_context
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.redactor import SHORTEST_SECRET, Redactor
+from greenlight_gate.targets.redactor import SHORTEST_SECRET, Redactor, proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.targets.sign_in import LoginRefused, can_travel, log_in
+from greenlight_gate.targets.sign_in import LoginRefused, SignedIn, can_travel, log_in, log_out, refresh
 
 __all__ = [
     "Access",
@@ -86,8 +87,13 @@ class Access:
         signs = auth.obtain == "mint" or (auth.obtain == "login" and bool(environ.get(auth.secret_env)))
         self._secret = self._signing_secret(environ) if signs else ""
         self._tokens: dict[str, str] = {}
+        self._shared = ""
+        self._expired: dict[str, str] = {}
         self._logins: dict[str, tuple[str, str]] = {}
+        self._signed_in: dict[Persona, SignedIn] = {}
         self.given = self._values(environ)
+        if auth.obtain == "token" and auth.token_env:
+            self._shared = self._given_token(environ, auth.token_env, "auth.token_env", "all users", _EVERYBODY)
         for index, persona in enumerate(target.personas):
             self._collect(persona, f"personas[{index}]", environ)
 
@@ -95,6 +101,10 @@ class Access:
     def can_mint(self) -> bool:
         """Whether tokens can be made that have expired or are another user's."""
         return bool(self._secret)
+
+    def expired_token(self, persona: Persona) -> str | None:
+        """A token of this user that has expired, where the target gives one."""
+        return self._expired.get(persona.name)
 
     def backend_environ(self) -> dict[str, str]:
         """The variables with which a backend (or another process of the suite) shares the signing secret."""
@@ -109,7 +119,7 @@ class Access:
             known, renew_at = self._obtained.get(persona, (None, 0.0))
             if known is not None and time.time() < renew_at:
                 return known
-            fresh, lifetime_s = await self._obtain(persona)
+            fresh, lifetime_s = await self._obtain(persona, renews=known is not None)
             self._obtained[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
             return fresh
 
@@ -119,12 +129,8 @@ class Access:
 
     async def sign_out(self, token: Token) -> None:
         """Signs a token out. Raises TargetFault if the target does not confirm it."""
-        url = self.target.resolve(self.target.auth.logout_url)
-        reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {token.token}"})
-        if reply.status not in (200, 202, 204):
-            raise TargetFault(
-                f"{self.target.name}: {reply.url}: expected HTTP 204 for a logout, but {reply.described()}"
-            )
+        shown = token.headers if self.target.auth.send == "cookie" else {"Authorization": f"Bearer {token.token}"}
+        await log_out(self.target, token.token or "", token.values, shown)
 
     def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Token:
         """A new token for this user; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
@@ -154,21 +160,29 @@ class Access:
         signed_with = "" if algorithm == "none" else self._secret if key is None else key
         return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
 
-    def present(self, persona: Persona, token: str | None, way: str = "") -> Token:
-        """Any token, sent in the way of this target, or in another; without a token, nothing is sent."""
+    def present(
+        self, persona: Persona, token: str | None, way: str = "", *, signed_in: SignedIn | None = None
+    ) -> Token:  # fmt: skip
+        """Any token, sent in the way of this target, or in another; without a token, nothing is sent.
+
+        `signed_in`: the login that gave it, of which the other cookies are sent, and values known.
+        """
         auth = self.target.auth
         if token is None or auth.send == "none":
             return Token(persona.name, "none", values=self.given)
         self._redactor.learn(token, persona.name)
+        cookies = {**(signed_in.cookies if signed_in is not None else {}), auth.cookie_name: token}
         ways: dict[str, dict[str, Any]] = {
             "bearer": {"headers": {"Authorization": f"Bearer {token}"}},
             "subprotocol": {"subprotocols": ["jwt-auth", f"jwt.{_base64url(token)}"]},
             "query": {"query": {auth.query_name: token}},
             "first_message": {"first_message": _filled(auth.first_message, "{token}", token)},
+            "cookie": {"headers": {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}},
             "profile": {},
         }
         way = way or auth.send
-        return Token(persona.name, way, token, values=self.given, **ways[way])
+        values = self.given if signed_in is None else {**signed_in.values, **self.given}
+        return Token(persona.name, way, token, values=values, **ways[way])
 
     def redact(self, text: str) -> str:
         """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
@@ -196,18 +210,9 @@ class Access:
     def _collect(self, persona: Persona, key: str, environ: Mapping[str, str]) -> None:
         obtain = self.target.auth.obtain
         if obtain == "token":
-            token = self._credential(
-                environ, persona.token_env, f"{key}.token_env", f"the token of {persona.name}"
-            ).strip()
-            if not can_travel(token):
-                raise Misconfigured(
-                    f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
-                    f"in printable ASCII without spaces, but something else came (it is not shown)"
-                )
-            where = f"{self.target.name}: {persona.token_env} ({key}.token_env)"
-            _refuse_short(token, f"{where}: expected the token of {persona.name}")
-            self._tokens[persona.name] = token
-            self._redactor.learn(token, persona.name)
+            if persona.token_env:
+                where, owner = f"{key}.token_env", persona.name
+                self._tokens[owner] = self._given_token(environ, persona.token_env, where, owner, owner)
         elif obtain == "login":
             name = persona.user
             if persona.username_env:
@@ -217,6 +222,21 @@ class Access:
             password = self._secret_of(environ, persona.password_env, f"{key}.password_env", what)
             self._logins[persona.name] = (name, password)
             self._redactor.learn(password, persona.name)
+
+        if persona.expired_token_env:
+            where, owner = f"{key}.expired_token_env", persona.name
+            self._expired[owner] = self._given_token(environ, persona.expired_token_env, where, owner, owner)
+
+    def _given_token(self, environ: Mapping[str, str], variable: str, key: str, whose: str, owner: str) -> str:
+        token = self._credential(environ, variable, key, f"the token of {whose}").strip()
+        if not can_travel(token):
+            raise Misconfigured(
+                f"{self.target.name}: {variable} ({key}): expected the token of {whose} "
+                f"in printable ASCII without spaces, but something else came (it is not shown)"
+            )
+        _refuse_short(token, f"{self.target.name}: {variable} ({key}): expected the token of {whose}")
+        self._redactor.learn(token, owner)
+        return token
 
     def _credential(self, environ: Mapping[str, str], variable: str, key: str, what: str) -> str:
         value = environ.get(variable, "")
@@ -237,7 +257,7 @@ class Access:
         _refuse_short(value, expected)
         return value
 
-    async def _obtain(self, persona: Persona) -> tuple[Token, float]:
+    async def _obtain(self, persona: Persona, *, renews: bool = False) -> tuple[Token, float]:
         obtain = self.target.auth.obtain
         if obtain == "mint":
             return self.mint(persona), float(self.target.auth.lifetime_s)
@@ -246,6 +266,8 @@ class Access:
         if obtain == "hook":
             return self._hooked(persona), float(self.target.auth.lifetime_s)
         known = self._tokens if obtain == "token" else self._logins
+        if obtain == "token" and self._shared:
+            return self.present(persona, self._tokens.get(persona.name, self._shared)), float("inf")
         if persona.name not in known:
             raise Misconfigured(
                 f"{self.target.name}: personas: expected {persona.name} among those with an account "
@@ -253,8 +275,24 @@ class Access:
             )
         if obtain == "token":
             return self.present(persona, self._tokens[persona.name]), float("inf")
-        token, lifetime_s = await log_in(self.target, persona, *self._logins[persona.name])
-        return self.present(persona, token), lifetime_s
+        return await self._log_in(persona, renews=renews)
+
+    async def _log_in(self, persona: Persona, *, renews: bool) -> tuple[Token, float]:
+        """Signs a user in; `renews`: by a refresh of the last login, where the target has it."""
+        name, password = self._logins[persona.name]
+        known = {**self.given, "user": persona.user, "user_name": persona.name, "username": name, "password": password}
+        before, signed_in = self._signed_in.get(persona), None
+        if renews and before is not None and self.target.auth.refresh is not None:
+            with contextlib.suppress(LoginRefused):  # the login has ended for good: the user signs in again
+                signed_in = await refresh(self.target, persona, before, known)
+        signed_in = signed_in or await log_in(self.target, persona, known)
+        if renews or before is None:
+            self._signed_in[persona] = signed_in
+        secrets_of_it = [value for name, value in signed_in.values.items() if proves_identity(name)]
+        for value in (*secrets_of_it, *signed_in.cookies.values()):
+            if isinstance(value, str):
+                self._redactor.learn(value, persona.name)
+        return self.present(persona, signed_in.token, signed_in=signed_in), signed_in.lifetime_s
 
     def _values(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """The target's [values]; `env:NAME` is looked up here, and is a secret."""

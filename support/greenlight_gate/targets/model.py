@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.measure.thresholds import Thresholds
+from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.sections import (
     CANARY,
     EIGHT_USERS,
-    Auth,
     Budgets,
     Capabilities,
     Invalid,
@@ -123,7 +123,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     came = f"it is the same as that of personas[{first[value]}]"
                     raise Invalid(f"personas[{index}].{attribute}", "a value of its own for each user", came)
         for index, persona in enumerate(self.personas):
-            missing = _missing_of(persona, self.auth.obtain)
+            missing = _missing_of(persona, self.auth)
             if missing:
                 attribute, expected = missing
                 came = f"{persona.name} has none"
@@ -230,7 +230,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def needs_accounts(self) -> bool:
         """Whether only users with an account at the target can connect, so that none can be made up."""
-        return self.auth.obtain in ("login", "token")
+        return self.auth.obtain == "login" or (self.auth.obtain == "token" and not self.auth.token_env)
 
     def users(self, count: int) -> tuple[Persona, ...]:
         """Up to `count` users. Where no account is needed (mint, none), as many are made up as are asked for."""
@@ -316,8 +316,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return prompt
 
 
-def _missing_of(persona: Persona, obtain: str) -> tuple[str, str] | None:
-    if obtain == "token" and not persona.token_env:
+def _missing_of(persona: Persona, auth: Auth) -> tuple[str, str] | None:
+    obtain = auth.obtain
+    if obtain == "token" and not (persona.token_env or auth.token_env):
         return "token_env", "the variable that holds this user's token"
     if obtain == "login" and not persona.password_env:
         return "password_env", "the variable that holds this user's password"

@@ -11,8 +11,14 @@ from urllib.parse import quote, quote_plus
 SHORTEST_SECRET = 8
 # What is looked for first: tokens of one kind begin alike, and that there are none of a few beginnings is soon seen.
 _BEGINNING = SHORTEST_SECRET
+_CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
 _PERCENT = re.compile("%[0-9A-F]{2}")
 _URL_SAFE = str.maketrans("+/", "-_")
+
+
+def proves_identity(name: str) -> bool:
+    """Whether a value of this name proves who a user is, so that another user would not have it."""
+    return _CREDENTIAL.search(name) is not None
 
 
 class Redactor:

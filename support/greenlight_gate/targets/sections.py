@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.times_of_week import EXPECTED, TimesOfWeek
@@ -32,64 +32,16 @@ class Invalid(ValueError):
         self.came = came
 
 
-class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[auth]: where a credential comes from (`obtain`) and how it is shown to the backend (`send`).
-
-    obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
-    `login_url`; both are signed out at `logout_url`. Where logins have a `secret_env` too (a secret, or a private key
-    as PEM), what could be forged with it is tried: expired tokens, and those for another audience. `token` takes a
-    ready token from each persona's `token_env`; `hook` asks a package of your own (entry point group
-    `greenlight.credentials`) for the headers of the upgrade; `none` shows nothing. `claims` are added to a minted
-    token, with {user} filled in.
-    send: `bearer` header, `subprotocol` (`jwt-auth` and `jwt.<base64url>`), `query` (`query_name`), `first_message`
-    (the table of that name is the first frame, with {token} filled in wherever it stands), `profile` (the profile
-    says where {token} belongs), `headers` (of a hook), or `none`.
-    """
-
-    obtain: Literal["mint", "login", "token", "hook", "none"] = "none"
-    send: Literal["bearer", "subprotocol", "query", "first_message", "profile", "headers", "none"] = "none"
-    secret_env: Variable = ""
-    hook: str = ""
-    claims: dict[str, Any] = {}
-    audience: str = ""
-    algorithm: Literal["HS256", "HS384", "HS512", "EdDSA"] = "HS256"
-    lifetime_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 3600
-    login_url: Annotated[
-        str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
-    ] = "/auth/token"
-    login_form: Literal["form", "json"] = "form"
-    logout_url: Annotated[
-        str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
-    ] = "/auth/logout"
-    query_name: Text = "token"
-    first_message: dict[str, Any] = field(default_factory=lambda: {"type": "authenticate", "token": "{token}"})
-
-    def __post_init__(self) -> None:
-        """Refuse combinations with which no user could connect."""
-        if (self.obtain == "none") != (self.send == "none"):
-            raise Invalid(
-                "send",
-                'both or neither of obtain and send to be "none"',
-                f"obtain is {self.obtain!r}, send {self.send!r}",
-            )
-        if len({self.obtain == "hook", self.send == "headers", bool(self.hook)}) > 1:
-            raise Invalid(
-                "hook", 'obtain = "hook", send = "headers" and the name of a hook together', f"it is {self.hook!r}"
-            )
-        if self.obtain == "mint" and not self.secret_env:
-            raise Invalid(
-                "secret_env", "the variable that holds the signing secret (obtain is 'mint')", "none is named"
-            )
-        if self.send == "first_message" and "{token}" not in str(self.first_message):
-            raise Invalid("first_message", "a table with {token} in one of its values", "there is none")
-
-
 class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[personas]]: one user. `user` is the JWT's sub or the login name; "" when it is not known."""
+    """[[personas]]: one user. `user` is the JWT's sub or the login name; "" when it is not known.
+
+    `expired_token_env`: a token of this user that has expired, to be tried where none can be made.
+    """
 
     name: Label
     user: str = ""
     token_env: Variable = ""
+    expired_token_env: Variable = ""
     username_env: Variable = ""
     password_env: Variable = ""
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table, tables
+from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
@@ -28,27 +29,13 @@ class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs: Literal["many", "one_at_a_time", "one"] = "many"
 
 
-class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HttpRequest(HttpCall, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[before]] and [[after]]: one HTTP request before a connection is opened, or after it has ended.
 
-    `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
-    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's tab or for
-    the user, and kept over a reconnect.
+    `each`: for each connection, or once for a user's tab or for the user, and kept over a reconnect.
     """
 
-    path: str
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    json: Any = None
-    form: dict[str, str] | None = None
-    headers: dict[str, str] = {}
-    status: tuple[int, ...] = (200, 201, 202, 204)
-    capture: dict[str, str] = {}
     each: Literal["connection", "tab", "user"] = "connection"
-
-    @property
-    def templates(self) -> tuple[Any, ...]:
-        """All that is filled in before it is sent."""
-        return self.path, self.json, self.form, self.headers
 
 
 class Recognise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

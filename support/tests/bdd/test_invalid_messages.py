@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from greenlight_gate.bdd.actions.invalid_messages import LARGE, MESSAGE_NAMES, ONE_BYTE_TOO_MANY, InvalidMessages
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.client.connecting import Values
+from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.needs import needs_extra

@@ -10,8 +10,9 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
+from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import Auth, Budgets, Persona, Prompt, Prompts
+from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
 from greenlight_gate.wire.profile import Profile
 

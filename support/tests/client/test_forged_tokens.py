@@ -12,8 +12,8 @@ import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.client.forged_tokens import FORGERIES, short_token
 from greenlight_gate.targets.access import Access, Token
+from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import Auth
 from greenlight_gate.targets.settings import load_target
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect

@@ -46,8 +46,8 @@ class Wire:
         head = f"HTTP/1.1 {status}\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
         await self.raw(f"{head}{extra}\r\n".encode() + body)
 
-    async def respond_json(self, status: str, value: object) -> None:
-        await self.respond(status, json.dumps(value).encode(), "application/json")
+    async def respond_json(self, status: str, value: object, extra: str = "") -> None:
+        await self.respond(status, json.dumps(value).encode(), "application/json", extra)
 
     async def upgrade(self, extra: str = "") -> None:
         key = hashlib.sha1(self.headers["sec-websocket-key"].encode() + _GUID).digest()

@@ -32,9 +32,10 @@ from greenlight_gate.targets.access import (
     ssl_context,
     wait_healthy,
 )
+from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import Redactor
-from greenlight_gate.targets.sections import Auth, Budgets, Persona, Prompt, Prompts, Tls
+from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts, Tls
 from greenlight_gate.targets.settings import Misconfigured, load_target
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -679,3 +680,31 @@ def test_a_target_moved_to_its_port_keeps_its_access() -> None:
     with served(answer(HEALTHY)) as asked:
         assert asyncio.run(wait_healthy(own.at(asked.url), 1)).version == "2.1.0"
         assert asked.seen[0][1] == "/up"
+
+
+def test_one_token_for_all_users_and_one_that_has_expired() -> None:
+    auth = Auth(obtain="token", send="bearer", token_env="SHARED")
+    ada = Persona(name="Ada", user="u-ada", expired_token_env="OLD")
+    bashir = Persona(name="Bashir", user="u-bashir")
+    all_users = msgspec.structs.replace(target(auth=auth), personas=(ada, bashir))
+    entrance = Access(all_users, {"SHARED": "shared-by-all-of-them", "OLD": "an-expired-one"})
+    for persona in (*all_users.users(3),):
+        assert token_for(entrance, persona).headers == {"Authorization": "Bearer shared-by-all-of-them"}
+    assert (entrance.expired_token(ada), entrance.expired_token(bashir)) == ("an-expired-one", None)
+    assert entrance.redact("shared-by-all-of-them an-expired-one") == "[token of everybody] [token of Ada]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"send": "cookie"}, 'cookie_name: expected both send = "cookie" and the name of the cookie'),
+        ({"send": "bearer", "login": [{"path": "/in"}]}, 'login: expected a request that captures the "token"'),
+        ({"send": "bearer", "login": [{"path": "in"}]}, "login[0].path: expected a path that begins with /"),
+        ({"send": "bearer", "login": [{"path": "/in", "json": {"a": "{pasword}"}}]}, "it holds {pasword}"),
+        ({"send": "bearer", "login": [{"path": "/in", "capture": {"user": "id"}}]}, "user is one"),
+        ({"send": "bearer", "logout": {"path": "/out", "json": 1, "form": {}}}, "logout.form: expected either"),
+    ],
+)
+def test_a_login_that_cannot_be_right(keys: dict[str, Any], says: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=re.escape(says)):
+        msgspec.convert({"obtain": "login", **keys}, Auth)

@@ -8,9 +8,10 @@ import jwt
 import pytest
 from greenlight_gate.targets import credential_hook
 from greenlight_gate.targets.access import Access
+from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import Auth, Invalid, Persona, Prompt, Prompts
+from greenlight_gate.targets.sections import Invalid, Persona, Prompt, Prompts
 
 ADA = Persona(name="Ada", user="u-ada")
 SECRET = "an-hmac-secret-of-more-than-32-bytes!"

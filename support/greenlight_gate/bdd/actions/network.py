@@ -9,6 +9,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_show
 from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ConnectionLoss, ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.forged_tokens import expired_token
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event, EventKind
@@ -20,7 +21,6 @@ _OTHER_ADDRESS = "127.0.0.2"
 # This much of the response to the upgrade arrives before the loss: its first line, but no complete header.
 _HALF_A_HANDSHAKE_BYTES = 40
 _EXPIRED = "an expired token"
-_AN_HOUR_S = 3600
 
 
 class Network:
@@ -203,10 +203,9 @@ class Network:
         """The user's token expired while they were disconnected: they are refused, sign in again, and reconnect."""
         self.world.need("authentication")
         access, persona = self.world.suite.access, self.world.persona(user)
-        if not access.can_mint:
+        expired = expired_token(access, persona)
+        if expired is None:
             raise NotExercised(f"an expired token cannot be made for {self.world.suite.target.name} (auth.obtain)")
-        now = int(time.time())
-        expired = access.mint(persona, iat=now - 2 * _AN_HOUR_S, exp=now - _AN_HOUR_S)
         connection = self.connection(user)
 
         async def try_it() -> None:
