@@ -20,8 +20,9 @@ from greenlight_gate.cli.options import INTERRUPTED, MISCONFIGURED
 def main(argv: Sequence[str] | None = None) -> int:
     """Run an action; 0 if every defect is detected without a false alarm, 1 if not, 3 for a mistake of the user."""
     options = _parser().parse_args(argv)
-    # Like Ctrl-C: all started processes are ended.
-    signal.signal(signal.SIGTERM, _interrupted)
+    # Both end all started processes; a shell starts what is to run in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     try:
         return int(options.do(options))
     except KeyboardInterrupt:

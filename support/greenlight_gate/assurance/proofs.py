@@ -38,7 +38,7 @@ _BY_SCENARIO = {
     "functional/4: A tool that fails is shown as failed, and the answer says so": "tool_failure_hidden",
     "functional/5: A question that needs no tool is answered without a tool": "tool_for_small_talk",
     "functional/5: A question in several scripts receives the right answer": """
-        silent_on_other_scripts text_read_as_latin_1 question_read_as_latin_1""",
+        silent_on_other_scripts text_read_as_latin_1 question_read_as_latin_1 emoji_cut_in_two""",
     "functional/5: A long answer in several scripts arrives whole": """
         characters_cut_at_chunk_borders long_answers_cut_short long_answers_dropped""",
     "functional/5: A question of more than 2,000 characters receives the right answer": "silent_on_long_questions",

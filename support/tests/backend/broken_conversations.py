@@ -227,6 +227,10 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "text_read_as_latin_1": (REPEATING, answered(lambda text: text.startswith("GrÃ¼Ã\x9fe"))),
     "question_read_as_latin_1": (REPEATING, answered(lambda text: text.startswith("GrÃ¼Ã\x9fe"))),
     "characters_cut_at_chunk_borders": (REPEATING_OFTEN, answered(lambda text: "\ufffd" in text)),
+    "emoji_cut_in_two": (
+        asking('Please repeat "👩".'),
+        only_frame(lambda frame: "\\ud83d" in str(frame) and "\\udc69" not in str(frame) and "👩" not in str(frame)),
+    ),
     "long_answers_cut_short": (REPEATING_OFTEN, answered(lambda text: len(text) == 8_192)),
     "long_answers_dropped": (REPEATING_OFTEN, count("agent_completed", 0)),
     "closes_1009_below_the_announced_limit": (

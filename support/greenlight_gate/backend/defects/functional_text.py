@@ -1,5 +1,8 @@
 """Defects in texts: damaged by an encoding, cut short, or too long for what was announced."""
 
+import json
+import re
+
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import COMPLETED, Body, Frame, Outgoing, encode
@@ -9,6 +12,7 @@ Events = list[Outgoing]
 _LONG_ANSWER = 8_192
 _HIDDEN_LIMIT = 8_192
 _CHUNK = 1_000
+_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 
 
 @defect("draft", "CONTENT-2")
@@ -32,6 +36,14 @@ def characters_cut_at_chunk_borders(run: AgentRun, answer: str) -> str:
     """Long answers are decoded in chunks of 1,000 bytes, and a character at the border of two is lost."""
     raw = answer.encode()
     return "".join(raw[at : at + _CHUNK].decode(errors="replace") for at in range(0, len(raw), _CHUNK))
+
+
+@defect("frame", "CONTENT-2")
+def emoji_cut_in_two(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """Answers are counted in UTF-16, and cut within an emoji: half of its surrogate pair arrives."""
+    if event.kind != COMPLETED or not isinstance(frame, str):
+        return [frame]
+    return [_BEYOND_16_BITS.sub(lambda found: json.dumps(found[0])[1:7], frame, count=1)]
 
 
 @defect("answer", "CONTENT-4")

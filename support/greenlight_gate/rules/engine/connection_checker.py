@@ -6,7 +6,19 @@ the rule families, which report.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Part, Reading, Unmapped, each
+from greenlight_gate.events import (
+    Control,
+    Event,
+    EventKind,
+    Foreign,
+    Ignored,
+    Mistake,
+    More,
+    Part,
+    Reading,
+    Unmapped,
+    each,
+)
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules import content, continuity, isolation, lifecycle, timeliness
 from greenlight_gate.rules import input as inputs
@@ -351,6 +363,10 @@ class ConnectionChecker:
 
     def _more(self, event: Event, at: float, n: int) -> None:
         run = self._runs.get(event.run)
+        if event.problems:
+            # A piece need not have all fields of the whole, but its frame is to be well-formed as well.
+            form = tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)
+            content.on_problems(form, n, run, self.report)
         if run is not None:
             self.run_judge.more(run, event, at, n)
             for observer in self.observers:
