@@ -59,7 +59,6 @@ tools = ["calculator"]
 # Why it has one prompt only: without reasons it could not be approved.
 REASONS = """
 [accepted_gaps]
-approval = "it asks before no tool"
 long_running = "it answers at once"
 two_tools = "it has one tool"
 without_tool = "it uses it for every question"
