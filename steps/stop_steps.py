@@ -14,6 +14,11 @@ def begins_several(context: Context, user: str, prompt: str) -> None:
     stops_of(context).begin_several(user, prompt)
 
 
+@when("{user:User} begins {prompt:Question}, and stops it before its first event")
+def stops_before_the_start(context: Context, user: str, prompt: str) -> None:
+    stops_of(context).begin_and_stop(user, prompt)
+
+
 @when("{user:User} stops the run as soon as it has begun")
 def stops_at_the_start(context: Context, user: str) -> None:
     stops_of(context).stop_once(world_of(context).asking(user), EventKind.STARTED)
@@ -22,6 +27,11 @@ def stops_at_the_start(context: Context, user: str) -> None:
 @when("{user:User} stops the run once a tool has started")
 def stops(context: Context, user: str) -> None:
     stops_of(context).stop_once(world_of(context).asking(user), EventKind.TOOL_EXECUTING)
+
+
+@when("{user:User} stops the run while its text streams")
+def stops_in_text(context: Context, user: str) -> None:
+    stops_of(context).stop_once(world_of(context).asking(user), EventKind.THINKING)
 
 
 @when("{user:User} stops the run twice, once a tool has started")

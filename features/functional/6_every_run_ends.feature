@@ -31,8 +31,16 @@ Feature: Every run ends visibly
       Examples:
         | when                           |
         | as soon as it has begun        |
+        | while its text streams         |
         | once a tool has started        |
         | twice, once a tool has started |
+
+    Example: A run that is stopped before its first event ends
+      Given Bashir is in a conversation
+      When Bashir begins a question that takes long, and stops it before its first event
+      And Bashir asks a question that needs a tool
+      Then agent_stopped is the last event of Bashir's stopped run
+      And Bashir receives the right answer
 
     Example: The tool of a stopped run does not work on
       Given Ada has two tabs open

@@ -55,6 +55,8 @@ obtain = "mint"
 send = "{send}"
 secret_env = "CHAT_JWT_SECRET"
 audience = "chat"
+[capabilities]
+early_stop = true
 [limits]
 max_connections = 20000
 allow_stress = true

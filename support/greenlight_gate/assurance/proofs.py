@@ -51,6 +51,7 @@ _BY_SCENARIO = {
     "functional/7: A question of exactly the size limit is answered": "closes_1009_below_the_announced_limit",
     "functional/6: A stopped run ends while other runs of the same user continue": """
         stop_hits_another_run stop_ends_all_runs_of_the_user""",
+    "functional/6: A run that is stopped before its first event ends": "stop_lost_before_the_first_event",
     "functional/6: The conversation continues after a run that was stopped as soon as it has begun": """
         stop_lost_before_the_first_tool""",
     "functional/6: The conversation continues after a run that was stopped once a tool has started": """

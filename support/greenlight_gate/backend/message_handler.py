@@ -102,10 +102,13 @@ class MessageHandler:
 
     def _is_repeated(self, message: Body, request_id: Any) -> bool:
         """Whether a request of this connection with the same id is in progress: a double click, or a resend."""
-        known = request_id is not None and self._hub.runs.is_asked(self._connection, request_id)
+        known = request_id is not None and self._hub.runs.asked(self._connection, request_id) is not None
         return known and self._hub.chain.repeated(self._connection, message)
 
     async def _stop(self, message: Body, request_id: Any) -> None:
+        if message.get("run_id") is None and request_id is not None:
+            await self._stop_early(message, request_id)
+            return
         run_id = _text(message, "run_id")
         run = self._hub.runs.find(run_id)
         if run is None:
@@ -119,6 +122,14 @@ class MessageHandler:
         else:
             # The run is on another replica.
             self._hub.bus.announce("stop", run_id)
+
+    async def _stop_early(self, message: Body, request_id: Any) -> None:
+        """Stop a run of this connection by its request: its client may know no run id yet."""
+        run = self._hub.runs.asked(self._connection, request_id)
+        if run is None or not self._may("stop", self._acting(message), run.user_id):
+            self._not_theirs(None, request_id)
+        else:
+            await self._hub.runs.stop(run, "stopped by the user")
 
     async def _respond(self, message: Body, request_id: Any) -> None:
         run_id, input_id, choice = (_text(message, name) for name in ("run_id", "input_id", "choice"))

@@ -45,10 +45,10 @@ class RunSupervisor:
                 return run
         return None
 
-    def is_asked(self, connection: ServedConnection, request_id: str | int) -> bool:
-        """Whether an open run of this connection answers a request with this id."""
+    def asked(self, connection: ServedConnection, request_id: str | int) -> AgentRun | None:
+        """The open run of this connection that answers a request with this id, if any."""
         runs = (self._open[run_id] for run_id in connection.open_runs)
-        return any(run.request_id == request_id and not run.ended for run in runs)
+        return next((run for run in runs if run.request_id == request_id and not run.ended), None)
 
     async def start(
         self, connection: ServedConnection, user_id: str, question: str, request_id: str | int | None, thread_id: str

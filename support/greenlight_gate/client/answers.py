@@ -35,6 +35,9 @@ class Answers:
         question = self._question(run)
         if question is not None:
             question.last_at = self._began + at
+            if not question.streams:
+                question.streams = True
+                question.changed.set()
             self.touched.append(question)
 
     def on_settled(self, outcome: Outcome) -> None:

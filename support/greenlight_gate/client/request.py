@@ -15,8 +15,8 @@ class UserRequest:
     """One request, as the user who sent it sees it.
 
     `connection`: on which it was sent. `events` are those of its run and of its sub-runs, in order of receipt, `size`
-    the bytes of their messages; `seen_at` their times (monotonic seconds); `over` is set when the run has ended, was
-    refused, or can no longer come; `outcome` says how the request was settled, once it is.
+    the bytes of their messages; `seen_at` their times (monotonic seconds); `streams`: a piece of a text came; `over` is
+    set when the run has ended, was refused, or can no longer come; `outcome` says how it was settled, once it is.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class UserRequest:
         self.size = 0
         self.outcome: Outcome | None = None
         self.gave_up = False
+        self.streams = False
         self.changed = asyncio.Event()
         self.over = False
         self.absent: dict[str, str] = {}  # kinds of event that the profile cannot show, and why
@@ -87,6 +88,10 @@ class UserRequest:
     def asked_input(self) -> Event | None:
         """The latest event that asks something of the user, if any."""
         return next((event for event in reversed(self.events) if event.kind is EventKind.INPUT_REQUESTED), None)
+
+    def has_text(self) -> bool:
+        """Whether reasoning, or a piece of the answer, came."""
+        return self.streams or self.has(EventKind.THINKING)
 
     def has_begun(self) -> bool:
         """Whether any event came."""

@@ -361,6 +361,11 @@ class Session:
         kept = {"run": question.run} if question.run is not None else values
         await self.send(self.template("stop"), {**of_run, **values}, what="stop", **kept)
 
+    async def stop_early(self, question: UserRequest) -> None:
+        """Tells the backend to stop a run by its request, whatever has been received of it."""
+        values = {"request": question.request, "thread": question.thread}
+        await self.send(self.template("early_stop"), values, what="stop", request=question.request)
+
     async def respond(self, question: UserRequest, *, approves: bool) -> None:
         """Answers what is asked of the user in the run of a request. Raises NotConnected if nothing is asked."""
         values = self.answer_to(question, approves=approves)

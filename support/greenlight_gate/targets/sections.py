@@ -69,6 +69,8 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input_s: Annotated[float, Meta(gt=0, le=60)] | None = None
 
 
+# Prompts that are not answered unless the user does more, or are not to be answered.
+_NEED_MORE = frozenset({"approval", "unanswered_approval", "moderated", "edited"})
 _LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1, "approval": 1}
 
 
@@ -97,8 +99,10 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse prompts that could not show what their name promises."""
-        if not any(getattr(self, name) for name in self.__struct_fields__):
-            raise Invalid("", "at least one prompt, for instance with_tool", "there is none")
+        asked = [name for name in self.__struct_fields__ if getattr(self, name)]
+        if not set(asked) - _NEED_MORE:
+            came = f"there is only {', '.join(asked)}" if asked else "there is none"
+            raise Invalid("", "at least one prompt that can be asked by itself, for instance with_tool", came)
         for name, least in _LEAST_TOOLS.items():
             prompt: Prompt | None = getattr(self, name)
             if prompt and len(prompt.tools) < least:
@@ -116,12 +120,14 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[capabilities]: what the backend can do. What is false is reported as not exercised.
 
+    `early_stop`: a run can be stopped by its request, before it has sent an event.
     `errors`: bad input gets a clear error. `server_clock`: events carry the server's time. `heartbeat`: it pings by
     itself, and so notices lost connections.
     """
 
     resume: bool = True
     stop: bool = True
+    early_stop: bool = False
     ping: bool = True
     heartbeat: bool = True
     parallel_runs: bool = True

@@ -11,7 +11,7 @@ FULL, PARTIAL, LOAD = "full", "partial", "load"
 # target has it, and missed by nobody where it has not.
 OPTIONAL = frozenset(
     {
-        "approval", "unanswered_approval", "edited", "moderated", "logout", "replicas", "services",
+        "approval", "unanswered_approval", "edited", "moderated", "early_stop", "logout", "replicas", "services",
         "one_run_per_request",
     }
 )  # fmt: skip

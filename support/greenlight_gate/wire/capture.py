@@ -177,6 +177,7 @@ class _Captured:
             approves = self._approves(values.get("choice"))
             self._add(Sent, connection, at, what=what, text=text, approves=approves, **answered, **kept)
         else:
+            what = "stop" if what == "early_stop" else what
             self._add(Sent, connection, at, what=what, text=text, **kept)
 
     def _read(self, value: Any) -> tuple[str, dict[str, Any]]:

@@ -263,6 +263,7 @@ _SENDS = {
     "start": ("request", "request_number", "prompt", "thread"),
     "claim": ("request", "request_number", "prompt", "thread", "user"),
     "stop": ("run", "request", "request_number", "thread"),
+    "early_stop": ("request", "request_number", "thread"),
     "unknown": ("request", "request_number", "prompt", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),

@@ -30,6 +30,13 @@ def stopping_at_once(url: str) -> Seen:
         return Seen(ada.raw_frames(quiet_s=_TOOL_S))
 
 
+def stopping_before_the_first_event(url: str) -> Seen:
+    with tab(url) as ada:
+        ada.ask(LONG, request_id="a")
+        ada.send({"type": "stop_agent", "request_id": "a"})
+        return frames_of(ada)
+
+
 def stopping_too_late(url: str) -> Seen:
     with tab(url) as ada:
         run = ada.run(SUM)
@@ -153,6 +160,7 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
         stopping_one_of_two,
         lambda seen: ends_of("a")(seen) == ends_of("b")(seen) == ["agent_stopped"],
     ),
+    "stop_lost_before_the_first_event": (stopping_before_the_first_event, shows("agent_completed")),
     "stop_lost_before_the_first_tool": (stopping_at_once, shows("agent_completed")),
     "stop_waits_for_the_tool": (stopping, lacks("agent_stopped")),
     "tool_works_on_after_a_stop": (

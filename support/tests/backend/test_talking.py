@@ -176,3 +176,15 @@ def test_permessage_deflate_is_agreed_and_can_be_declined(backend: BackendProces
         assert "permessage-deflate" in with_deflate.socket.response.headers["Sec-WebSocket-Extensions"]  # type: ignore[union-attr]
         assert "Sec-WebSocket-Extensions" not in without.socket.response.headers  # type: ignore[union-attr]
         assert kinds(with_deflate.run("What is 17*23?")) == kinds(without.run("What is 17*23?")) == FIVE
+
+
+def test_a_run_is_stopped_by_its_request_before_its_first_event(backend: BackendProcess) -> None:
+    with tab(backend.url, "bashir") as bashir, tab(backend.url, "ada") as ada:
+        bashir.ask(LONG, request_id="r-7")
+        ada.send({"type": "stop_agent", "request_id": "r-7"})
+        assert ada.read()["error_code"] == "FORBIDDEN_THREAD"
+        ada.ask(LONG, request_id="r-7")
+        ada.send({"type": "stop_agent", "request_id": "r-7"})
+        assert ada.read_until(is_end)[-1]["type"] == "agent_stopped"
+        assert kinds(ada.run("What is 17*23?")) == FIVE
+        assert kinds(bashir.read_run())[-1] == "agent_completed"

@@ -31,6 +31,8 @@ def test_a_target_without_stop_is_asked_for_none(tmp_path: Path) -> None:
             stops.stop_once(question, EventKind.STARTED)
         with pytest.raises(NotExercised, match=r"capabilities\.stop = false"):
             stops.stop_after_the_end(question)
+        with pytest.raises(NotExercised, match=r"capabilities\.stop = false"):
+            stops.begin_and_stop("Ada", "with_tool")
         with pytest.raises(SuiteFault, match="Ada has stopped no run"):
             stops.ended("Ada")
 

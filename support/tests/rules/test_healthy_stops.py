@@ -37,6 +37,7 @@ def test_without_threads_no_answer_is_the_next_one() -> None:
 def test_a_stop_need_not_name_the_run(ids: dict[str, str]) -> None:
     assert asked(HISTORY).started().send("stop", **ids).stopped().whole() == []
     assert asked(HISTORY, thread="t1").send("stop", **ids).started().stopped().whole() == []
+    assert asked(HISTORY, thread="t1").send("stop", **ids).stopped().whole() == []
     late = asked(HISTORY).started().send("stop", **ids).wait(3).completed(result="About lighthouses: ...")
     assert late.rules() == {"LIFECYCLE-6"}
 

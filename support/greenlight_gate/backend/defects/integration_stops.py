@@ -66,6 +66,12 @@ def _open_runs(run: AgentRun) -> dict[str, AgentRun]:
 
 
 @defect("incoming", "LIFECYCLE-6")
+def stop_lost_before_the_first_event(connection: ServedConnection, message: Body) -> Body | None:
+    """A stop that comes before the first event of its run has no effect."""
+    return None if message.get("type") == "stop_agent" and message.get("run_id") is None else message
+
+
+@defect("incoming", "LIFECYCLE-6")
 def stop_lost_before_the_first_tool(connection: ServedConnection, message: Body) -> Body | None:
     """A stop that comes before the first tool has started has no effect."""
     if message.get("type") == "stop_agent" and message.get("run_id") not in connection.notes.get("runs with tools", ()):

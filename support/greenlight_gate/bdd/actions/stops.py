@@ -81,6 +81,8 @@ class Stops:
         world = self.world
         if kind is None:
             world.wait_for_first_event(question)
+        elif kind is EventKind.THINKING:
+            world.wait_for_text(question)
         else:
             world.wait_for(question, kind)
         self.stopped[question] = time.monotonic()
@@ -101,6 +103,13 @@ class Stops:
         self.world.wait(question)
         stalled = self.world.recorder.stood_still(question.asked_at)
         return not stalled and goes_on(question, kind, self.world.budgets.grace_s)
+
+    def begin_and_stop(self, user: str, prompt: str) -> None:
+        """The user sends a request and stops it before its first event; waits for the end."""
+        self._need_stop()
+        question = self.world.ask_and_stop(user, prompt)
+        self.stopped[question] = time.monotonic()
+        self.world.wait(question)
 
     def stop_after_the_end(self, question: UserRequest) -> None:
         """Sends a stop of a run that has ended, which the backend may refuse, and waits until it was read."""

@@ -127,6 +127,19 @@ class World(Users):
         self._one_at_a_time([(user, tab)])
         return self.call(self._ask(user, prompt, tab, follow, text=text))
 
+    def ask_and_stop(self, user: str, prompt: str) -> UserRequest:
+        """Sends a request, and a stop of it before anything of its run can be known; does not wait."""
+        self.need("early_stop", prompt)
+        self._need_frame("early_stop", "early_stop")
+        self._one_at_a_time([(user, 1)])
+
+        async def both() -> UserRequest:
+            question = await self._ask(user, prompt)
+            await self.session_of(question).stop_early(question)
+            return question
+
+        return self.call(both())
+
     def ask_twice(self, user: str, prompt: str) -> UserRequest:
         """Sends a request twice at the same moment, with the same id; does not wait.
 
@@ -146,19 +159,19 @@ class World(Users):
         Raises NotExercised where the profile has no frame for it.
         """
         self.need(prompt)
-        self._need_frame("edit")
+        self._need_frame("edit", "edited")
         return self.call(self._ask(question.user, prompt, follow=question, replaces=(question, "edit")))
 
     def regenerate(self, question: UserRequest) -> UserRequest:
         """Asks for another answer to an earlier request; does not wait. Raises as `change`."""
         what = "regenerate" if self.suite.profile.can_send("regenerate") else "edit"
-        self._need_frame(what)
+        self._need_frame(what, "edited")
         prompt = self._prompt_of[question.request]
         return self.call(self._ask(question.user, prompt, follow=question, replaces=(question, what)))
 
-    def _need_frame(self, what: str) -> None:
+    def _need_frame(self, what: str, need: str) -> None:
         if not self.suite.profile.can_send(what):
-            raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]", "edited")
+            raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]", need)
 
     def runs_of(self, question: UserRequest) -> list[str]:
         """The ids of all runs, without those of sub-agents, that name a request."""
@@ -332,6 +345,12 @@ class World(Users):
     def wait_for_first_event(self, question: UserRequest) -> None:
         """Waits for the first event of an answer."""
         self.call(self.session_of(question).wait_until(question, question.has_begun))
+
+    def wait_for_text(self, question: UserRequest) -> None:
+        """Waits until the run shows text. Raises as `must_have_shown` if it shows none."""
+        self.call(self.session_of(question).wait_until(question, question.has_text))
+        if not question.has_text():
+            must_have_shown(question, EventKind.THINKING)
 
     def wait(self, *questions: UserRequest) -> None:
         """Waits for answers to end. A timeout is a finding, and no error here."""

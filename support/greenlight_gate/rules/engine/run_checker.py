@@ -28,6 +28,7 @@ _TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 _COMPLETED: Final = EventKind.COMPLETED
 _STOPPED: Final = EventKind.STOPPED
 _INPUT_RECEIVED: Final = EventKind.INPUT_RECEIVED
+_ASKED: Final = Stage.ASKED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
 _MOST_TOOL_TURNS: Final = 64
@@ -108,7 +109,8 @@ class RunChecker:
             run.other_text, run.other_text_n = event.text, n
         kind, before = event.kind, run.stage
         run.stage, rule = lifecycle.TRANSITIONS[before][kind]
-        if rule is not None:
+        if rule is not None and not (before is _ASKED and kind is _STOPPED and run.ask is not None and run.ask.stopped):
+            # A run that its user stopped by its request, before its first event, need not begin any more.
             lifecycle.on_wrong_step(rule, before, run, event, n, report=self.report)
         if before is _ENDED:
             return
