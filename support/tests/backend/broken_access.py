@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from support.tests.backend.broken_conversations import FIVE, LONG, QUIET_S, SUM, Scenario, Seen, answered, frames_of
-from support.tests.backend.users import DEADLINE_S, Event, User, eventually, tab, token_of
+from support.tests.backend.users import DEADLINE_S, Event, User, eventually, tab, tab_with_an_ending_token, token_of
 
 WORD = "SWORDFISHERMAN"
 REMEMBER = f"Please remember that my secret word is {WORD}."
@@ -113,7 +112,7 @@ def in_her_thread_once_she_left(url: str) -> Seen:
             return len(seen) > 1
 
         # When she is gone is the backend's to notice.
-        eventually(is_shown, deadline_s=0.5)
+        eventually(is_shown, deadline_s=3)
         return Seen(seen)
 
 
@@ -158,16 +157,14 @@ def renamed(url: str) -> Seen:
 
 def outliving_the_token(url: str) -> Seen:
     """Cleo asks when her token has ended."""
-    ends_at = math.ceil(time.time() + 0.3)
-    with tab(url, token=token_of("cleo", exp=ends_at)) as cleo:
-        time.sleep(ends_at - time.time() + 0.2)
+    with tab_with_an_ending_token(url, "cleo") as (cleo, ends_at):
+        time.sleep(max(0.0, ends_at - time.time() + 0.2))
         return frames_of(cleo) if cleo.raw_frames(quiet_s=0.01) else conversation_of(cleo)
 
 
 def answered_beyond_the_token(url: str) -> Seen:
     """Cleo asks for something that takes longer than her token is valid."""
-    ends_at = math.ceil(time.time() + 0.3)
-    with tab(url, "cleo", token=token_of("cleo", exp=ends_at)) as cleo:
+    with tab_with_an_ending_token(url, "cleo") as (cleo, _):
         cleo.ask("Please research the tides, the moon, the winds, the lakes and the rivers, one after the other.")
         return Seen(cleo.raw_frames(quiet_s=DEADLINE_S))
 

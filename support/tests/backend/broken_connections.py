@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -10,7 +9,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen, frames_of
-from support.tests.backend.users import tab, token_of
+from support.tests.backend.users import DEADLINE_S, tab, tab_with_an_ending_token, token_of
 
 _RUN_S = 0.9
 FIRST = 3
@@ -31,7 +30,10 @@ def away_for_all(url: str) -> Seen:
     with tab(url) as ada:
         ada.ask(SUM)
         seen = ada.read_until(lambda event: event.get("seq") == 1)
-    time.sleep(0.3)  # a user is away: the answer takes a few milliseconds
+    # By then another one that was begun later is over.
+    with tab(url, "bashir") as bashir:
+        bashir.run(SUM)
+        bashir.run(SUM)
     with tab(url) as ada:
         ada.send({"type": "session_restore", "thread_id": seen[0]["thread_id"], "last_seq": 1})
         return frames_of(ada)
@@ -72,8 +74,8 @@ def saying_nothing(url: str) -> Seen:
 
 def signing_out(url: str) -> Seen:
     """Somebody's pass ends while they are connected."""
-    with tab(url, token=token_of("ada", lifetime_s=1.5)) as ada:
-        return Seen(ada.raw_frames(quiet_s=6))
+    with tab_with_an_ending_token(url) as (ada, _):
+        return Seen(ada.raw_frames(quiet_s=DEADLINE_S))
 
 
 def offering(url: str) -> Seen:
@@ -84,9 +86,12 @@ def offering(url: str) -> Seen:
 
 
 def pinging(url: str) -> Seen:
-    """Somebody sends a WebSocket ping."""
+    """Somebody sends a WebSocket ping, and a message after it: once that is answered, no pong will come any more."""
     with tab(url) as ada:
-        return Seen(["answered" if ada.socket.ping().wait(_RUN_S) else "unanswered"])
+        pong = ada.socket.ping()
+        ada.send({"type": "ping", "nonce": "1"})
+        ada.read_until(lambda message: message["type"] == "pong")
+        return Seen(["answered" if pong.is_set() else "unanswered"])
 
 
 def seqs(*expected: int) -> Callable[[Seen], bool]:

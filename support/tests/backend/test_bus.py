@@ -11,7 +11,7 @@ from greenlight_gate.backend.frames import Outgoing
 
 from support.tests.needs import needs_extra
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Listener:

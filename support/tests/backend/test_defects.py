@@ -19,12 +19,13 @@ from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_stops import STOPS
 from support.tests.backend.changing import Changing
-from support.tests.backend.users import ENVIRONMENT, is_end, kinds, tab
+from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, tab
 
 # With the usual settings a running answer ends with its token: `test_a_run_may_outlive_its_token`.
 OUTLIVES = "token_expiry_ends_a_running_answer"
 SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS}
 AT_ONCE = 5
+TRIES = 3
 # With these nobody can say or hear anything.
 SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
 
@@ -47,6 +48,7 @@ def observe(name: str, free: "SimpleQueue[Changing]") -> Seen:
 class Observations:
     broken: dict[str, Future[Seen]]
     healthy: dict[Scenario, Future[Seen]]
+    free: "SimpleQueue[Changing]"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,7 @@ def observations(request: pytest.FixtureRequest, backend: BackendProcess) -> Ite
         yield Observations(
             {name: broken.submit(observe, name, free) for name in SHOWN if name in wanted},
             {scenario: healthy.submit(scenario, backend.url) for scenario in scenarios},
+            free,
         )
 
 
@@ -70,6 +73,11 @@ def observations(request: pytest.FixtureRequest, backend: BackendProcess) -> Ite
 def test_a_defect_shows_and_the_healthy_backend_does_not(observations: Observations, shown_defect: str) -> None:
     scenario, shown = SHOWN[shown_defect]
     seen, healthy = observations.broken[shown_defect].result(), observations.healthy[scenario].result()
+    for _ in range(TRIES):
+        if shown(seen):
+            break
+        # On a busy machine, what is to be done in the middle of a run may be done too late to show anything.
+        seen = observe(shown_defect, observations.free)
     assert shown(seen), seen.frames
     assert not shown(healthy), healthy.frames
 
@@ -86,7 +94,10 @@ def test_a_run_may_outlive_its_token() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))
 def test_a_defect_of_a_later_family_lets_the_backend_serve(changing: Changing, name: str) -> None:
-    with changing.broken(name) as broken, urllib.request.urlopen(f"{broken.http_url}/health", timeout=5) as answer:
+    with (
+        changing.broken(name) as broken,
+        urllib.request.urlopen(f"{broken.http_url}/health", timeout=DEADLINE_S) as answer,
+    ):
         assert answer.status == 200
 
 

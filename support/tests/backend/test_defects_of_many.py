@@ -12,7 +12,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 
 from support.tests.backend.changing import Changing
-from support.tests.backend.users import ENVIRONMENT, User, bare_socket, eventually, tab
+from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, User, bare_socket, eventually, tab
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."
@@ -26,7 +26,7 @@ def took_s(process: BackendProcess, question: str = SUM) -> float:
 
 
 def metric(process: BackendProcess, name: str) -> float:
-    with urllib.request.urlopen(f"{process.http_url}/metrics", timeout=5) as reply:
+    with urllib.request.urlopen(f"{process.http_url}/metrics", timeout=DEADLINE_S) as reply:
         lines = reply.read().decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
 
@@ -52,12 +52,17 @@ def test_the_handshake_takes_longer(changing: Changing) -> None:
 
 def test_everything_comes_at_the_end(changing: Changing) -> None:
     with changing.broken("burst_at_the_end") as broken, tab(broken.url) as ada:
-        ada.ask(LONG)
-        first = time.monotonic()
-        assert ada.read()["type"] == "agent_started"
-        rest = time.monotonic()
-        ada.read_run()
-        assert rest - first > time.monotonic() - rest
+
+        def comes_at_the_end() -> bool:
+            ada.ask(LONG)
+            asked = time.monotonic()
+            assert ada.read()["type"] == "agent_started"
+            first = time.monotonic()
+            ada.read_run()
+            return first - asked > time.monotonic() - first
+
+        # On a busy machine we may be slow to read.
+        assert eventually(comes_at_the_end)
 
 
 def test_a_tool_that_never_returns(backend: BackendProcess, changing: Changing) -> None:
@@ -121,19 +126,19 @@ def test_memory_is_left_behind(defect: str) -> None:
 
 
 def test_handlers_and_files_are_left_behind(backend: BackendProcess, changing: Changing) -> None:
-    def left(process: BackendProcess) -> tuple[float, int]:
+    def left(process: BackendProcess, connections: int) -> int:
         before = psutil.Process(process.pid).num_fds()
         for _ in range(5):
             with tab(process.url):
                 pass
-        eventually(lambda: metric(process, "chat_connections_open") == 0, deadline_s=1)
-        return metric(process, "chat_connections_open"), psutil.Process(process.pid).num_fds() - before
+        assert eventually(lambda: metric(process, "chat_connections_open") == connections)
+        return psutil.Process(process.pid).num_fds() - before
 
-    assert left(backend)[0] == 0
+    left(backend, 0)
     with changing.broken("handler_leak") as broken:
-        assert left(broken)[0] == 5
+        left(broken, 5)
     with changing.broken("fd_leak") as broken:
-        assert left(broken)[1] >= 3
+        assert left(broken, 0) >= 3
 
 
 def test_everybody_waits_for_whoever_is_slow(backend: BackendProcess, changing: Changing) -> None:

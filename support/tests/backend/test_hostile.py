@@ -17,7 +17,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed
 
-from support.tests.backend.users import User, bare_socket, eventually, is_end, read_to_end, tab
+from support.tests.backend.users import DEADLINE_S, User, bare_socket, eventually, is_end, read_to_end, tab
 
 LONG = "Please research the tides thoroughly."
 MOST_GROWTH_BYTES = 60_000_000
@@ -161,7 +161,7 @@ def test_whoever_never_finishes_a_request_is_sent_away(
         async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             writer.write(begun)
-            received = await asyncio.wait_for(reader.read(), 5)
+            received = await asyncio.wait_for(reader.read(), DEADLINE_S)
             writer.close()
             return received
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 
-from support.tests.backend.users import Event, User, is_end, kinds, tab
+from support.tests.backend.users import DEADLINE_S, Event, User, is_end, kinds, tab
 
 LONG = "Please research the tides thoroughly."
 FIVE = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_thinking", "agent_completed"]
@@ -67,7 +67,7 @@ def test_ping(ada: User, nonce: object) -> None:
 def test_pings_are_answered_during_a_run(ada: User) -> None:
     ada.ask(LONG)
     ada.read_until(lambda event: event["type"] == "tool_executing")
-    assert ada.socket.ping().wait(5)
+    assert ada.socket.ping().wait(DEADLINE_S)
     ada.send({"type": "ping", "nonce": 1})
     assert ada.read()["type"] == "pong"
     ada.read_run()
@@ -154,7 +154,7 @@ def test_fragments_are_one_message(ada: User) -> None:
 def test_a_ping_between_compressed_fragments_does_not_disturb(ada: User) -> None:
     def pieces() -> Iterator[str]:
         yield '{"type":'
-        assert ada.socket.ping(b"between").wait(5)
+        assert ada.socket.ping(b"between").wait(DEADLINE_S)
         yield '"ping","nonce":1}'
 
     ada.socket.send(pieces())

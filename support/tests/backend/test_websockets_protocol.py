@@ -13,7 +13,7 @@ from greenlight_gate.backend.websockets_protocol import WebsocketsProtocol
 from greenlight_gate.backend.wsproto_protocol import WsprotoProtocol
 
 from support.tests.backend.test_hostile import masked
-from support.tests.backend.users import ENVIRONMENT, bare_socket, read_to_end, tab
+from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, bare_socket, read_to_end, tab
 from support.tests.cli.process import judged
 
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
@@ -45,7 +45,7 @@ def test_a_message_in_fragments_with_pings_between_them_is_answered(other: Backe
             {"type": "start_agent", "request_id": "r", "payload": {"user_request": "What is 17*23? 👩‍👧"}}
         )
         ada.socket.send([asked[:9], asked[9:-40], asked[-40:]])
-        assert ada.socket.ping(b"between").wait(10)
+        assert ada.socket.ping(b"between").wait(DEADLINE_S)
         assert "391" in ada.read_run()[-1]["payload"]["result"]
         assert ada.run("What is 6*7?")[-1]["type"] == "agent_completed"
 
