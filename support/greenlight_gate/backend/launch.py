@@ -47,7 +47,7 @@ class BackendProcess:
         env: Mapping[str, str] | None = None,
         port: int = 0,
         host: str = "127.0.0.1",
-        timeout_s: float = 10,
+        timeout_s: float = 30,
         *,
         data: Path | None = None,
         admin_token_env: str = "",
@@ -106,7 +106,7 @@ class BackendProcess:
         """Return the last part of the backend's standard error."""
         return self._tail if self._errors.closed else _read_tail(self._errors)
 
-    def stop(self, timeout_s: float = 2) -> None:
+    def stop(self, timeout_s: float = 10) -> None:
         """Ask the backend to end, and kill it after `timeout_s`; may be called again."""
         _end(self._process, timeout_s)
         if not self._errors.closed:

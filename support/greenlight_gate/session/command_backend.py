@@ -12,7 +12,6 @@ from typing import IO
 from greenlight_gate.session.embedded_backend import BackendFailed
 
 _TAIL_BYTES = 4_000
-_LEAST_PATIENCE_S = 10.0
 
 
 class CommandProcess:
@@ -52,12 +51,12 @@ class CommandProcess:
             self._tail = os.pread(self._said.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
         return self._tail
 
-    def stop(self, timeout_s: float = 2) -> None:
-        """Asks the group to end, and kills it when the process has not; external backends get more time."""
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Asks the group to end, and kills it when the process has not after `timeout_s`."""
         if self.alive and timeout_s > 0:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(max(timeout_s, _LEAST_PATIENCE_S))
+                self._process.wait(timeout_s)
         # Its children may outlive it.
         self._signal(signal.SIGKILL)
         self._process.wait()

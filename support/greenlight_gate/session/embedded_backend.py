@@ -13,7 +13,8 @@ from greenlight_gate.session.leftovers import data_folder
 from greenlight_gate.targets.access import NotReady, Unreachable, check_health
 from greenlight_gate.targets.model import Target
 
-_START_S = 15.0
+_START_S = 30.0
+_END_S = 10.0
 _ASK_EVERY_S = 0.05
 log = logging.getLogger("greenlight")
 
@@ -35,7 +36,7 @@ class Running(Protocol):
     def alive(self) -> bool:
         """Whether the process is running."""
 
-    def stop(self, timeout_s: float = 2) -> None:
+    def stop(self, timeout_s: float = _END_S) -> None:
         """Asks it to end (SIGTERM), and kills it after `timeout_s`; at once, if that is 0."""
 
     def stderr_tail(self) -> str:
@@ -102,7 +103,7 @@ class StartedBackend:
         """Ends the process: asks it to (SIGTERM), or kills it (SIGKILL)."""
         if self.process is not None:
             self.is_away = True
-            self.process.stop(0 if kill else 2)
+            self.process.stop(0 if kill else _END_S)
             log.info("backend %s: pid %s", "killed" if kill else "stopped", self.process.pid)
 
     def tear_down(self) -> None:

@@ -86,6 +86,7 @@ class Hooks:
         gc.collect()
         gc.freeze()
         self._runner = runner
+        self._loading: threading.Thread | None = None
         self.parallel = Parallel(runner, suite, scenarios, self._new_world)
 
     def before_all(self, _: Any) -> None:
@@ -94,13 +95,17 @@ class Hooks:
             gc.set_threshold(*_ONLY_THE_YOUNG)
             sys.setswitchinterval(_SWITCH_S)
             # Scenarios mostly wait, and nothing is measured meanwhile.
-            threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True).start()
+            self._loading = threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True)
+            self._loading.start()
         self.parallel.start()
 
     def after_all(self, _: Any) -> None:
         """Settles everything, since behave closes the formatters next."""
         self.parallel.close()
         self.settle(wait=True)
+        if self._loading is not None:
+            # Python would hand out half of a module whose import fails in another thread meanwhile.
+            self._loading.join()
         self._as_usual()
 
     def _new_world(self, scenario: Scenario, slot: int | None = None) -> World:
