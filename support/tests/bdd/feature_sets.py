@@ -65,8 +65,8 @@ def waits(context):
     world = world_of(context)
     world.suite.loop.call(asyncio.Event().wait(), 0.05)
 '''
-_LATE_S = 0.1
-_NOBODY_ELSE_S = 3.0
+_LATE_S = 0.02
+_NOBODY_ELSE_S = 8.0
 PROMPTS = """
 [prompts.without_tool]
 ask = "Say something late, please."

@@ -16,7 +16,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
-from support.tests.cli.process import environ, target
+from support.tests.cli.process import HASTY_S, environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
 
@@ -137,7 +137,7 @@ class Rooms:
 def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05) -> Iterator[World]:
     """Ada and Bashir are connected to the rooms."""
     with HostileServer(rooms.door, does.health()) as server:
-        path = target(folder, server.url)
+        path = target(folder, server.url, budget_s=HASTY_S)
         (folder / "rooms.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
         text = text.replace("grace_s = 0.05", f"grace_s = {grace_s}")

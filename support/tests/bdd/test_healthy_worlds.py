@@ -20,7 +20,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.trace import Closed
 
-from support.tests.cli.process import environ, target
+from support.tests.cli.process import HASTY_S, environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import Act, HostileServer, Wire
@@ -32,7 +32,7 @@ PROFILE = Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.to
 def world(folder: Path, door: Act, *, profile: str = "", more: str = "") -> Iterator[World]:
     """A World against a server that has no resume. `profile`: lines that are added to the default profile."""
     with HostileServer(door, does.health()) as server:
-        path = target(folder, server.url, more=more)
+        path = target(folder, server.url, more=more, budget_s=HASTY_S)
         if profile:
             (folder / "mine.toml").write_text(PROFILE.read_text("utf-8") + profile, encoding="utf-8")
             path.write_text(f'profile = "mine.toml"\n{path.read_text("utf-8")}', encoding="utf-8")

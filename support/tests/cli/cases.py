@@ -6,7 +6,7 @@ from pathlib import Path
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.run_report import write_report
 
-from support.tests.cli.process import REASONS, Ran, behave, judged, suite_in, target
+from support.tests.cli.process import HASTY_S, PATIENT_S, REASONS, Ran, behave, judged, suite_in, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile import excess
 from support.tests.hostile.certificate import Authority
@@ -28,6 +28,11 @@ _BARE = {
     "health_html", "health_1x", "door_401", "door_redirect", "door_never", "never_ready", "huge_frame", "binary",
     "half_json", "bomb", "frame_without_end", "empty_fragments", "endless_headers", "endless_chunks", "seq_1e400",
     "seq_of_5000_digits", "prototype_keys", "silent", "drops_the_line", "never_answers_pings",
+}  # fmt: skip
+# What is wrong shows by what does not come.
+_HASTY = {
+    "health_hangs", "door_never", "tls_only_ours", "never_ready", "frame_without_end", "dripping_answer", "silent",
+    "never_answers_pings",
 }  # fmt: skip
 
 
@@ -61,6 +66,16 @@ class Case:
         """Whether it is met by bare `behave`, whose exit code is 1 for all that is not passed."""
         return self.name in _BARE
 
+    @property
+    def is_hasty(self) -> bool:
+        """Whether it is waited for what does not come."""
+        return self.name in _HASTY
+
+    @property
+    def budget_s(self) -> float:
+        """The budgets of its target."""
+        return HASTY_S if self.is_hasty else PATIENT_S
+
 
 @dataclass(frozen=True)
 class Met:
@@ -72,12 +87,25 @@ class Met:
 
 
 def meet(case: Case, folder: Path) -> Met:
-    """Runs the case's command against its server, and judges what it left where the command does not."""
+    """Runs the case's command against its server, and judges what it left where the command does not.
+
+    On a busy machine, nothing may come within a short budget, not even the answer to the health check, and nothing is
+    judged: then the budgets are longer.
+    """
+    for times in (1, 4, 16):
+        (part := folder / f"within-{times}").mkdir()
+        met = _meet(case, part, times * case.budget_s)
+        if case.code != 1 or not case.is_hasty or met.ran.verdict != "INCONCLUSIVE":
+            break
+    return met
+
+
+def _meet(case: Case, folder: Path, budget_s: float) -> Met:
     context = Authority(folder).server_context("127.0.0.1") if case.tls in ("both", "server") else None
     with HostileServer(case.door, case.health, context) as server:
         url = server.url.replace("ws://", "wss://") if case.tls == "client" else server.url
         url = url.replace("wss://", "ws://") if case.tls == "server" else url
-        target(folder, url, more=case.more)
+        target(folder, url, more=case.more, budget_s=budget_s)
         if case.is_bare:
             suite_in(folder)
             stop = ("--stop",) if case.fail_fast else ()
@@ -168,7 +196,7 @@ IN_EXCESS = [
          rules={"CONTENT-2": "WebSocket messages that a client can read / more than 33554432 bytes on one connection"}),
     Case("no_deflate", 1, excess.no_deflate, rules={"CONTENT-2": "decompression failed (ended with 1002)"}),
     Case("frame_without_end", 1, answering(excess.frame_without_end), peak_mb=200,
-         rules={"LIFECYCLE-2": "one end / nothing for 2.0 s after 2 events"}),
+         rules={"LIFECYCLE-2": "one end / nothing for "}),
     Case("frame_of_exabytes", 1, answering(excess.frame_of_exabytes), peak_mb=200,
          rules={"CONTENT-2": f"{_TOO_LARGE}frame with 4611686018427387904 bytes", **_NO_END}),
     Case("empty_fragments", 1, answering(excess.empty_fragments), peak_mb=200, rules=_FEW_FRAMES, more=_FEW),
@@ -196,7 +224,7 @@ IN_EXCESS = [
 ]  # fmt: skip
 PROTOTYPES = Case("prototype_keys", 0, answering(excess.prototype_keys), more=REASONS)
 IN_THE_CONVERSATION = [
-    Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": "agent_started within 0.5 s / none"}),
+    Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": " s / none"}),
     Case("drops_the_line", 1, answering(does.hanging_up),
          rules={"CONNECTION-3": "a close frame before the connection ends / none", **_NO_END}),
     Case("closes_4400", 1, answering(does.ending(4400, "enough")), rules=_NO_END),

@@ -9,6 +9,8 @@ import pytest
 from support.tests.cli.cases import Case, Met, meet
 
 _AT_ONCE = 4
+# For as long as a test waits for its case, which may stand in line behind others.
+PATIENCE_S = 280.0
 Meetings = dict[str, Future[Met]]
 
 

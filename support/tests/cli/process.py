@@ -27,6 +27,7 @@ from support.tests.cli.forks import Fork, fork
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-that-is-long-enough"
 DEADLINE_S = 100.0
+PATIENT_S, HASTY_S = 10.0, 0.5
 Process = Fork | subprocess.Popen[bytes]
 HOSTILE = """
 name = "hostile"
@@ -43,14 +44,14 @@ resume = false
 stop = false
 errors = false
 [budgets]
-handshake_s = 0.5
-start_s = 0.5
-silence_s = 0.5
-tool_s = 0.5
-run_s = 3
+handshake_s = {budget_s}
+start_s = {budget_s}
+silence_s = {budget_s}
+tool_s = {budget_s}
+run_s = {run_s}
 grace_s = 0.05
-ping_s = 0.5
-refusal_s = 0.5
+ping_s = {budget_s}
+refusal_s = {budget_s}
 [prompts.with_tool]
 ask = "What is 17*23?"
 contains = ["391"]
@@ -99,10 +100,16 @@ class Ran:
         return "\n".join(f"{finding['expected']} / {finding['actual']}" for finding in findings)
 
 
-def target(folder: Path, url: str, health: str = "/health", more: str = "") -> Path:
-    """The file of a target with short budgets. `more` are further lines of TOML."""
+def target(
+    folder: Path, url: str, health: str = "/health", more: str = "", budget_s: float = PATIENT_S
+) -> Path:  # fmt: skip
+    """The file of a target. `more` are further lines of TOML.
+
+    `budget_s`: its budgets, with which nothing is late on a busy machine; HASTY_S where something does not come at all.
+    """
     path = folder / "hostile.toml"
-    path.write_text(HOSTILE.format(url=url, health=health) + more, encoding="utf-8")
+    text = HOSTILE.format(url=url, health=health, budget_s=budget_s, run_s=6 * budget_s)
+    path.write_text(text + more, encoding="utf-8")
     return path
 
 

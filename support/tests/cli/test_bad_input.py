@@ -6,10 +6,11 @@ import pytest
 
 from support.tests.cli import cases
 from support.tests.cli.cases import Case
-from support.tests.cli.conftest import Meetings
+from support.tests.cli.conftest import PATIENCE_S, Meetings
 from support.tests.cli.process import REASONS, SECRET
 from support.tests.hostile.conduct import ESCAPES
 
+pytestmark = pytest.mark.timeout(PATIENCE_S + 20)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ALL = [
     *cases.AT_THE_HEALTH_CHECK,
@@ -28,7 +29,7 @@ def the(name: str) -> Case:
 
 @pytest.mark.parametrize("case", EACH)
 def test_what_is_wrong_is_said(case: Case, meetings: Meetings) -> None:
-    ran = meetings[case.name].result(100).ran
+    ran = meetings[case.name].result(PATIENCE_S).ran
 
     assert "Traceback" not in ran.out + ran.err
     assert not _UNPRINTABLE.search(ran.out + ran.err)
@@ -46,14 +47,14 @@ def test_what_is_wrong_is_said(case: Case, meetings: Meetings) -> None:
 
 @pytest.mark.parametrize("case", [_RIGHT, cases.PROTOTYPES], ids=lambda case: case.name)
 def test_the_same_server_is_approved_when_it_does_everything_right(case: Case, meetings: Meetings) -> None:
-    ran = meetings[case.name].result(100).ran
+    ran = meetings[case.name].result(PATIENCE_S).ran
 
     assert (ran.code, ran.verdict, ran.report["findings"]) == (0, "APPROVED", [])
 
 
 @pytest.mark.parametrize("case", EACH)
 def test_no_credential_is_written_down(case: Case, meetings: Meetings) -> None:
-    met = meetings[case.name].result(100)
+    met = meetings[case.name].result(PATIENCE_S)
     signatures = {token.rpartition(".")[2] for token in met.tokens}
     secrets = [each.encode() for each in {SECRET, *met.tokens, *signatures}]
     files = [path for path in met.ran.folder.rglob("*") if path.is_file() and path.suffix != ".key"]
@@ -63,7 +64,7 @@ def test_no_credential_is_written_down(case: Case, meetings: Meetings) -> None:
 
 @pytest.mark.parametrize("case", [the("token_echoed")], ids=lambda case: case.name)
 def test_an_echoed_token_is_marked_as_whose_it_is(case: Case, meetings: Meetings) -> None:
-    met = meetings[case.name].result(100)
+    met = meetings[case.name].result(PATIENCE_S)
     (trace,) = (met.ran.session / "evidence/traces").iterdir()
     frames = [path for path in (met.ran.folder / "allure-results").iterdir() if b"[token of Ada]" in path.read_bytes()]
 
@@ -74,7 +75,7 @@ def test_an_echoed_token_is_marked_as_whose_it_is(case: Case, meetings: Meetings
 
 @pytest.mark.parametrize("case", [the("escapes")], ids=lambda case: case.name)
 def test_hostile_text_is_shown_and_does_nothing(case: Case, meetings: Meetings) -> None:
-    ran = meetings[case.name].result(100).ran
+    ran = meetings[case.name].result(PATIENCE_S).ran
     tables = [path.read_text("utf-8") for path in (ran.folder / "allure-results").glob("*.txt")]
     log = (ran.session / "validation_execution.log").read_text("utf-8")
     everything = [
@@ -93,7 +94,7 @@ def test_hostile_text_is_shown_and_does_nothing(case: Case, meetings: Meetings) 
 
 @pytest.mark.parametrize("case", [the("path_tricks")], ids=lambda case: case.name)
 def test_ids_never_become_paths(case: Case, meetings: Meetings) -> None:
-    ran = meetings[case.name].result(100).ran
+    ran = meetings[case.name].result(PATIENCE_S).ran
     traces = [path.name for path in (ran.session / "evidence/traces").iterdir()]
 
     assert traces == ["0001-functional-1-work-began-feature-7.jsonl"] * len(traces) or len(traces) > 1

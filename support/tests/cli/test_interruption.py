@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.tests.cli.process import Process, ended, greenlight, judged, said, started, target, wait_for
+from support.tests.cli.process import REASONS, Process, ended, greenlight, judged, said, started, target, wait_for
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 
@@ -73,7 +73,7 @@ def test_a_signal_leaves_a_judged_session_and_no_process(
 
     # Python may end itself with SIGINT once more, which a shell shows as 130 as well.
     assert (ran.code in (130, -signal.SIGINT), "Traceback" in ran.out + ran.err) == (True, False), ran.out + ran.err
-    wait_for(lambda: gone(left), "the backend's end", 2)
+    wait_for(lambda: gone(left), "the backend's end")
     if moment is begun:
         assert ran.err == "greenlight: interrupted\n" or ran.verdict == "INCONCLUSIVE"
         return
@@ -103,7 +103,7 @@ def test_two_signals_end_it_as_one_does(
 
 def test_a_signal_at_the_very_end_is_no_traceback(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
-        target(tmp_path, server.url)
+        target(tmp_path, server.url, more=REASONS)
         with started(tmp_path, *RUN, "--environment", "hostile.toml", "--categories", "functional") as process:
             wait_for(lambda: at_the_end(tmp_path), "the last line of the ledger")
             process.send_signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_a_killed_run_leaves_no_backend_and_a_folder_that_is_inconclusive(
         left = children(process)
         process.kill()
         process.wait()
-    wait_for(lambda: gone(left), "the backend's end", 2)
+    wait_for(lambda: gone(left), "the backend's end")
 
     after = greenlight(tmp_path, "verdict", "--output-dir", "reports")
 

@@ -97,7 +97,7 @@ def test_an_interruption_in_four_scenarios_leaves_one_whole_session_and_no_proce
 
     assert threads > 4
     assert (ran.code in (130, -signal.SIGINT), "Traceback" in ran.out + ran.err) == (True, False), ran.out + ran.err
-    wait_for(lambda: gone(left), "the backend's end", 2)
+    wait_for(lambda: gone(left), "the backend's end")
     assert ran.verdict == "INCONCLUSIVE"
     assert "the run was interrupted (SIGINT)" in ran.report["deployment_decision"]["reason"]
     assert "not whole" not in ran.report["deployment_decision"]["reason"]

@@ -88,7 +88,7 @@ def _kill(process: Process, begun: list[psutil.Process]) -> None:
     process.kill()
     process.wait()
     try:
-        wait_for(lambda: not [each for each in begun if _runs(each)], "the end of what it had begun", 5)
+        wait_for(lambda: not [each for each in begun if _runs(each)], "the end of what it had begun")
     finally:
         for each in begun:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -8,7 +8,7 @@ from typing import Any
 from greenlight_gate.faults.link import Link
 from greenlight_gate.faults.proxy import FaultProxy
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Wire:
@@ -111,7 +111,7 @@ def on_a_line(play: Callable[[Line], Awaitable[None]], **options: Any) -> None:
 
 
 def run(scene: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scene, 30))
+    asyncio.run(asyncio.wait_for(scene, 90))
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -56,24 +56,33 @@ def test_all_faults_are_off_by_default() -> None:
     on_a_line(play)
 
 
+async def takes(least_s: float, most_s: float, act: Callable[[], Awaitable[None]]) -> bool:
+    """Whether it takes at least and less than so long; on a busy machine, one time of several is enough."""
+    for _ in range(5):
+        began = time.monotonic()
+        await act()
+        if least_s <= time.monotonic() - began < most_s:
+            return True
+    return False
+
+
 @pytest.mark.parametrize(("direction", "slow"), [("up", True), ("down", False), ("both", True)])
 def test_latency_delays_its_direction(direction: str, slow: bool) -> None:
     async def play(line: Line) -> None:
         fault = Latency(0.5, 0.1, Direction(direction), seed=7)
         line.proxy.add(fault)
         await fault.switch_on()
-        began = time.monotonic()
-        # What is sent while the first is on its way is not delayed twice, and stays behind it.
-        for number in range(5):
-            await line.user.say(b"%d" % number)
-            await asyncio.sleep(0.01)
-        assert await line.there.hear(5) == b"01234"
-        took = time.monotonic() - began
-        assert 0.4 <= took < 2.0 if slow else took < 0.4, took
+
+        async def numbers() -> None:
+            # What is sent while the first is on its way is not delayed twice, and stays behind it.
+            for number in range(5):
+                await line.user.say(b"%d" % number)
+                await asyncio.sleep(0.01)
+            assert await line.there.hear(5) == b"01234"
+
+        assert await takes(0.4, 2.0, numbers) if slow else await takes(0.0, 0.4, numbers)
         await fault.switch_off()
-        began = time.monotonic()
-        await both_ways(line)
-        assert time.monotonic() - began < 0.4
+        assert await takes(0.0, 0.4, lambda: both_ways(line))
 
     on_a_line(play)
 
@@ -212,16 +221,16 @@ def test_refused_and_then_not() -> None:
 
 def test_whoever_says_nothing_is_dropped_and_whoever_speaks_is_not() -> None:
     async def play(line: Line) -> None:
-        fault = DropIdle(0.4)
+        fault = DropIdle(1.0)
         line.proxy.add(fault)
         await fault.switch_on()
         began = time.monotonic()
-        for _ in range(12):
+        for _ in range(6):
             await line.user.say(b".")
             await line.there.hear(1)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         assert await line.user.rest() == (b"", "fin")
-        assert 0.9 <= time.monotonic() - began <= 5.0
+        assert 1.9 <= time.monotonic() - began <= 20.0
 
     on_a_line(play)
 

@@ -9,7 +9,7 @@ from greenlight_gate.faults.gate import Gate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.tests.faults.lines import Line, on_a_line
+from support.tests.faults.lines import DEADLINE_S, Line, on_a_line
 
 Play = Callable[[Line, Gate], Awaitable[None]]
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -81,7 +81,7 @@ def test_a_shut_gate_lets_one_frame_through_for_each_release() -> None:
         gate.shut()
         await line.there.say(b"".join(FRAMES))
         for unit in FRAMES[:3]:
-            await asyncio.wait_for(gate.arrived.wait(), 5)
+            await asyncio.wait_for(gate.arrived.wait(), DEADLINE_S)
             assert await line.user.is_silent(0.02)
             await gate.release()
             assert await line.user.hear(len(unit)) == unit
@@ -97,7 +97,7 @@ def test_half_a_frame_and_never_the_rest() -> None:
         await line.user.hear(len(HEAD))
         gate.shut()
         await line.there.say(frame(b"0123456789"))
-        await asyncio.wait_for(gate.arrived.wait(), 5)
+        await asyncio.wait_for(gate.arrived.wait(), DEADLINE_S)
         await gate.release_half()
         assert await line.user.hear(6) == frame(b"0123456789")[:6]
         assert await line.user.is_silent()

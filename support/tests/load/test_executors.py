@@ -57,7 +57,7 @@ def test_processes_are_one_load(backend: BackendProcess) -> None:
 
 def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess) -> None:
     killer = Killer()
-    made = plan(backend.url, 4, runs_each=None, duration_s=1.0, think_s=0.05)
+    made = plan(backend.url, 4, runs_each=30, think_s=0.05)
     with processes(2) as (executors, channels):
         came = Director(made, executors, channels, killer.watch).run()
 
@@ -65,8 +65,7 @@ def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess
     (lost,) = came.lost
     assert lost.startswith("shard 2 of 2 (")
     assert f"process {killer.pid}) died" in lost
-    assert came.connections_made == 2
-    assert came.runs > 10
+    assert (came.connections_made, came.runs) == (2, 60)
     assert came.counts == {}
 
 

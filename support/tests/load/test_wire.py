@@ -12,14 +12,14 @@ from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import CONTINUATION, PING, TEXT, HostileServer
-from support.tests.load.users import IMPATIENT, plan, run, strangers
+from support.tests.load.users import BUDGETS, IMPATIENT, plan, run, strangers
 
 _HEALTHY = does.health()
 
 
 def load_of(answer: does.Say, **values: Any) -> Any:
     with HostileServer(does.conversation(answer), _HEALTHY) as server:
-        usual: dict[str, Any] = {"runs_each": 1, "budgets": IMPATIENT}
+        usual: dict[str, Any] = {"runs_each": 1, "budgets": IMPATIENT if answer is does.saying_nothing else BUDGETS}
         return run(strangers(plan(server.url, 1, **{**usual, **values})))
 
 
@@ -92,7 +92,7 @@ def test_tls_with_an_authority_of_its_own(tmp_path: Path) -> None:
             {"tls": Tls(insecure_skip_verification=True)},
         )
         for values in ways:
-            came = run(strangers(plan(server.url, 1, budgets=IMPATIENT, runs_each=1, **values)))
+            came = run(strangers(plan(server.url, 1, runs_each=1, **values)))
             assert (came.runs, came.counts) == (1, {})
-        distrusted = run(strangers(plan(server.url, 1, budgets=IMPATIENT, runs_each=1)))
+        distrusted = run(strangers(plan(server.url, 1, runs_each=1)))
         assert (distrusted.connections_made, set(distrusted.counts)) == (0, {"CONNECTION-1"})
