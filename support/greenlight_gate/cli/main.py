@@ -41,16 +41,26 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
         return _unexpected(error)
 
 
-def _end_at_signals() -> None:
-    """SIGINT and SIGTERM raise KeyboardInterrupt; what comes right after the first one belongs to it."""
-    last_s = -_TOGETHER_S
+class _Early:
+    """A handler that raises KeyboardInterrupt; what comes right after the first signal belongs to it.
 
-    def interrupted(*_: object) -> None:
-        nonlocal last_s
-        before_s, last_s = last_s, time.monotonic()
-        if last_s - before_s >= _TOGETHER_S:
+    `has_come`: what is interrupted in C may swallow the exception, so `interruptible` raises it again.
+    """
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self._last_s = -_TOGETHER_S
+
+    def __call__(self, *_: object) -> None:
+        self.has_come = True
+        before_s, self._last_s = self._last_s, time.monotonic()
+        if self._last_s - before_s >= _TOGETHER_S:
             raise KeyboardInterrupt
 
+
+def _end_at_signals() -> None:
+    """SIGINT and SIGTERM raise KeyboardInterrupt."""
+    interrupted = _Early()
     signal.signal(signal.SIGTERM, interrupted)
     # What a shell starts in the background ignores Ctrl-C.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

@@ -46,6 +46,11 @@ class Interruption:
         else:
             self._raise()
 
+    def check(self) -> None:
+        """Raises the interruption once more if there was one: what was interrupted has swallowed it, and goes on."""
+        if self.reason:
+            raise KeyboardInterrupt(self.reason)
+
     def again(self) -> None:
         """The exception was swallowed, as in a callback of a weak reference: raises it again in a moment."""
         self.reason = ""
@@ -62,7 +67,8 @@ class Interruption:
 def interruptible(timeout_s: float | None) -> Iterator[Interruption]:
     """SIGINT, SIGTERM and, after `timeout_s` seconds, SIGALRM raise KeyboardInterrupt once; later ones are ignored.
 
-    Outside the main thread nothing is installed: Python delivers signals only there.
+    Outside the main thread nothing is installed: Python delivers signals only there. Raises KeyboardInterrupt at once
+    where a signal came before, to a handler that says so (`has_come`): then it was swallowed.
     """
     interruption = Interruption(timeout_s)
     if threading.current_thread() is not threading.main_thread():
@@ -80,6 +86,8 @@ def interruptible(timeout_s: float | None) -> Iterator[Interruption]:
 
     wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if hasattr(signal, "SIGALRM") else [])]
     before = {number: signal.getsignal(number) for number in wanted}
+    if any(getattr(handler, "has_come", False) for handler in before.values()):
+        raise KeyboardInterrupt
     try:
         sys.unraisablehook = swallowed
         for number in wanted:

@@ -16,6 +16,8 @@ from support.tests.hostile.server import HostileServer, Wire
 
 STEPS = '''
 import asyncio
+import contextlib
+import signal
 import greenlight_gate.bdd.runner.hooks as hooks
 from behave import given, then, when
 from hamcrest import assert_that, equal_to
@@ -59,6 +61,11 @@ def missing(context): world_of(context).need("resume")
 
 @when("the step breaks")
 def breaks(context): raise ValueError("no such thing")
+
+@when("a signal is swallowed")
+def swallows(context):
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
 
 @when("somebody waits for ever")
 def waits(context):

@@ -232,6 +232,25 @@ def test_all_right_by_tags_and_judged_afterwards(tmp_path: Path) -> None:
     assert "Only scenarios tagged" in judged.report["deployment_decision"]["reason"]
 
 
+SWALLOWING = """
+Feature: An interruption that is swallowed
+  Scenario: Something of it swallows it
+    Given Ada is here
+    When a signal is swallowed
+    When Ada asks with_tool
+    Then Ada sees an answer
+  Scenario: The next one
+    Given Ada is here
+"""
+
+
+def test_a_run_whose_interruption_was_swallowed_begins_no_further_scenario(tmp_path: Path) -> None:
+    outcomes = run(tmp_path, {"swallowing.feature": SWALLOWING})
+
+    assert outcomes.ledger.get("The next one", ("broken", ""))[0] == "broken", outcomes.ledger
+    assert "the run was interrupted (SIGTERM)" in judge(outcomes.ran.session).decision.reason
+
+
 def test_an_empty_selection_fails(tmp_path: Path) -> None:
     outcomes = run(tmp_path, {"right.feature": RIGHT}, "--tags=@nothing_has_this")
     decision = judge(outcomes.ran.session).decision

@@ -1,6 +1,7 @@
 """The loop thread: results and exceptions pass through, nothing hangs, nothing goes on behind one's back."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
+from greenlight_gate.cli.main import _end_at_signals
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.loop_thread import LoopThread, SuiteFault
 
@@ -182,6 +184,31 @@ def test_a_second_signal_is_ignored(loop: LoopThread) -> None:
         assert loop.call(_answer(), 5) == 391
 
     assert interruption.reason == "SIGTERM"
+
+
+def test_an_interruption_that_was_swallowed_is_raised_where_the_next_scenario_begins() -> None:
+    with interruptible(None) as interruption:
+        interruption.check()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+            interruption.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_that_an_import_has_swallowed_begins_no_run(number: signal.Signals) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _end_at_signals()
+        with interruptible(None):
+            pass
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        with pytest.raises(KeyboardInterrupt), interruptible(None):
+            pass
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_without_a_loop_nothing_is_awaited() -> None:

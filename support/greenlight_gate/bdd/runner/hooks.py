@@ -119,6 +119,7 @@ class Hooks:
         """Begins a World, or waits until a thread has; then settles scenarios that have waited long enough."""
         # First of all: behave calls `after_scenario` wherever this is interrupted.
         context.world, context.began = None, time.monotonic()
+        self._interruption.check()
         work = context.work = self.parallel.work_of(scenario)
         self.settle()
         if work is not None:
