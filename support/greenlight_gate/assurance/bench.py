@@ -28,14 +28,15 @@ from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.suite_runner import SuiteRunner
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.rules.registry import RULES, Rule
+from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets import settings
 from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, suite_root
 
 _ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
 _SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
-# So that dead connections are noticed while a scenario can wait for it.
-_ENVIRON = {"CHAT_HEARTBEAT_S": "3"}
+# So that dead connections and a silent model are noticed while a scenario can wait for it.
+_ENVIRON = {"CHAT_HEARTBEAT_S": "3", "CHAT_MODEL_ANSWERS": "unknown", "CHAT_MODEL_SILENCE_S": "0.5"}
 # One second for each wait, so that missing events are detected soon.
 BUDGETS = {
     "handshake_s": 1.0, "start_s": 1.0, "silence_s": 1.0, "tool_s": 2.0, "run_s": 10.0, "ping_s": 1.0,
@@ -64,10 +65,14 @@ allow_stress = true
 metrics = "/metrics"
 connections_gauge = "chat_connections_open"
 runs_gauge = "chat_runs_open"
+[model]
+script = "{script}"
+url = "{model_url}"
 [budgets]
 token_leeway_s = 0
 {budgets}
 """
+_SCRIPT = "reference"
 _SOAK_S = 8.0
 _SWITCH_S = 10.0
 
@@ -109,6 +114,7 @@ class Bench:
         }  # fmt: skip
         self._environ.pop("WEBSOCKET_TEST_URL", None)
         self._backend: BackendProcess | None = None
+        self._model: ScriptedModel | None = None
 
     def __enter__(self) -> "Bench":
         return self
@@ -122,13 +128,23 @@ class Bench:
         """End the backend and forget the sessions."""
         if self._backend is not None:
             self._backend.stop()
+        if self._model is not None:
+            self._model.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def model(self) -> ScriptedModel:
+        """The model that the backend asks; it is started on first use."""
+        if self._model is None:
+            self._model = ScriptedModel.of(_SCRIPT, "")
+        return self._model
 
     @property
     def backend(self) -> BackendProcess:
         """The backend; it is started on first use, and again after a defect has ended it."""
         if self._backend is None or not self._backend.alive:
-            self._backend = BackendProcess.start(env={**self._environ, **_ENVIRON}, admin_token_env=_ADMIN)
+            env = {**self._environ, **_ENVIRON, "CHAT_MODEL_URL": self.model.url}
+            self._backend = BackendProcess.start(env=env, admin_token_env=_ADMIN)
         return self._backend
 
     def give(self, *defects: str) -> None:
@@ -172,7 +188,14 @@ class Bench:
             prompts = "prompts.toml"
         target = self.folder / "theirs.toml"
         target.write_text(
-            _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts, send=send),
+            _TARGET.format(
+                url=self.backend.url,
+                budgets="\n".join(lines),
+                prompts=prompts,
+                send=send,
+                script=_SCRIPT,
+                model_url=self.model.url,
+            ),
             encoding="utf-8",
         )
         return self._session(str(target), places, self._environ, (), soak_s, rules=rules)

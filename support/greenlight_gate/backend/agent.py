@@ -45,7 +45,7 @@ class _Open:
 
 
 class Agent:
-    """Answers questions: by a plan of its own, or as the `model` says, where there is one.
+    """Answers questions: by a plan of its own, or as the `model` says, where there is one that answers them.
 
     The same question gives the same events and the same answer.
     """
@@ -60,6 +60,7 @@ class Agent:
         self._chain = chain
         self._tools = toolbox(store, settings)
         self._model = model
+        self._model_answers_all = settings.model_answers == "all"
 
     async def work(self, run: AgentRun) -> None:
         """Take a run from agent_started to agent_completed or agent_failed."""
@@ -67,10 +68,10 @@ class Agent:
         if self._variation.chance is not None:
             await self._pause()
         await self._journal.emit(run, STARTED, {"message": phrases.GREETINGS[run.agent_name]})
-        if self._model is not None:
+        plan = make_plan(run.question)
+        if self._model is not None and (plan.unknown or self._model_answers_all):
             await self._work_by_model(run, self._model)
             return
-        plan = make_plan(run.question)
         needed = bool(plan.stages or plan.task or run.parent is not None)
         await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
         if plan.gives_up or plan.moderated:

@@ -64,7 +64,7 @@ class Hub:
             # Imported here: what it needs takes time to load.
             from greenlight_gate.backend.model import HttpModel  # noqa: PLC0415
 
-            self._model = HttpModel(settings.model_url)
+            self._model = HttpModel(settings.model_url, settings.model_silence_s)
         self.agent = Agent(settings, self.store, self.journal, chain, self._model)
         self.runs = RunSupervisor(self.store, self.bus, chain, self.journal, self.agent, replica=settings.replica)
 

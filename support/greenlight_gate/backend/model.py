@@ -9,8 +9,6 @@ import httpx
 
 from greenlight_gate.backend.model_turn import MODEL_TOOLS, ModelFailed, ModelToolCall, ModelTurn, OnThought
 
-# Between two chunks; a model that is silent for longer has failed.
-_SILENCE_S = 3.0
 _CONNECT_S = 5.0
 _MOST_TRIES = 3
 _LONGEST_RETRY_S = 5.0
@@ -18,10 +16,10 @@ _WHOLE = frozenset({"stop", "tool_calls"})
 
 
 class HttpModel:
-    """A model at `url`, the base of the provider's API (".../v1")."""
+    """A model at `url`, the base of the provider's API (".../v1"). `silence_s`: the longest time between two chunks."""
 
-    def __init__(self, url: str) -> None:
-        timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
+    def __init__(self, url: str, silence_s: float) -> None:
+        timeout = httpx.Timeout(silence_s, connect=_CONNECT_S)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
         self._url = f"{url.rstrip('/')}/chat/completions"
         self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)

@@ -62,7 +62,7 @@ class AgentPlan:
     """A plan. The calls of one stage run at the same time, the stages one after the other.
 
     `reply` is the answer without a tool, and what is said before the results of tools. `asks_first_s`: how long the
-    user's approval of each tool is waited for; 0: none is needed.
+    user's approval of each tool is waited for; 0: none is needed. `unknown`: nothing is known about the request.
     """
 
     thoughts: tuple[str, ...]
@@ -74,6 +74,7 @@ class AgentPlan:
     moderated: bool = False
     thorough: bool = False
     asks_first_s: float = 0.0
+    unknown: bool = False
 
 
 def make_plan(question: str) -> AgentPlan:
@@ -149,7 +150,7 @@ def _without_tools(text: str) -> AgentPlan:
         return AgentPlan(_NO_TOOL, reply=phrases.INTRODUCTION)
     if _HELLO.match(text):
         return AgentPlan(_NO_TOOL, reply=phrases.HELLO)
-    return AgentPlan(_NO_TOOL, reply=phrases.beyond_me(text))
+    return AgentPlan(_NO_TOOL, reply=phrases.beyond_me(text), unknown=True)
 
 
 def _weather(match: re.Match[str]) -> Call:

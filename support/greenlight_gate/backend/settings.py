@@ -28,7 +28,8 @@ class Settings:
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. If these are empty, one process does everything.
     `websockets` names the package that reads and writes the frames. `model_url`: the base URL of the model that answers
-    (Chat Completions); "" for answers without one.
+    (Chat Completions), "" for answers without one; `model_answers`: `all` questions, or those that are `unknown` to the
+    backend's own plan. A model that is silent for longer than `model_silence_s` has failed.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -47,6 +48,8 @@ class Settings:
     auth_url: str = ""
     websockets: str = "wsproto"
     model_url: str = ""
+    model_answers: str = "all"
+    model_silence_s: float = 3.0
     variation: Variation = field(default_factory=Variation)
 
 
@@ -78,6 +81,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
         websockets=_one_of(environment, "CHAT_WEBSOCKETS", ("wsproto", "websockets")),
         model_url=_http_url(environment, "CHAT_MODEL_URL"),
+        model_answers=_one_of(environment, "CHAT_MODEL_ANSWERS", ("all", "unknown")),
+        model_silence_s=_number(environment, "CHAT_MODEL_SILENCE_S", defaults.model_silence_s),
     )
     return _varied(settings, environment.get("CHAT_VARY", ""))
 

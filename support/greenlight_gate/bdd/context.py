@@ -13,6 +13,7 @@ from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
 from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
 from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.actions.liveness import Liveness
+from greenlight_gate.bdd.actions.model_faults import ModelFaults
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.actions.replicas import Replicas
 from greenlight_gate.bdd.actions.stops import Stops
@@ -28,6 +29,7 @@ __all__ = [
     "foreign_access_of",
     "hostility_of",
     "liveness_of",
+    "model_faults_of",
     "network_of",
     "privacy_of",
     "question_in",
@@ -95,6 +97,11 @@ def approvals_of(context: Context) -> Approvals:
 def stops_of(context: Context) -> Stops:
     """The stops of the running scenario."""
     return _kept(context, "stops", lambda: Stops(world_of(context)))
+
+
+def model_faults_of(context: Context) -> ModelFaults:
+    """The faults of the model in the running scenario."""
+    return _kept(context, "model_faults", lambda: ModelFaults(world_of(context)))
 
 
 def liveness_of(context: Context) -> Liveness:

@@ -11,6 +11,7 @@ from greenlight_gate.bdd.actions.access import SIGNED_OUT
 from greenlight_gate.bdd.actions.invalid_messages import MESSAGE_NAMES
 from greenlight_gate.client.forged_tokens import FORGERIES
 from greenlight_gate.events import FIVE, EventKind
+from greenlight_gate.model.faults import FAULTS
 
 QUESTIONS = {
     "needs a tool": "with_tool",
@@ -35,6 +36,7 @@ OTHER_QUESTIONS = {
     "a question about what to remember": "recall",
     "something to remember": "remember",
 }
+_FAULT_OF = {fault.does: name for name, fault in FAULTS.items()}
 PARSED_STAMPS = {str(kind): kind for kind in FIVE}
 
 _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
@@ -89,6 +91,7 @@ TYPES = {
     "InvalidToken": ParameterType(
         "A token that has to be refused.", dict.fromkeys((*FORGERIES, SIGNED_OUT), ""), str
     ),
+    "ModelFault": ParameterType("A fault of the scripted model, by what it does.", _FAULT_OF, _FAULT_OF.__getitem__),
     "Message": ParameterType("A message that has to be refused.", dict.fromkeys(MESSAGE_NAMES, ""), str),
 }  # fmt: skip
 # A text that each parameter type accepts.

@@ -1,7 +1,8 @@
 """The server of the scripted model: it answers by the script, streamed or whole, and lists the calls that came.
 
 POST .../chat/completions, .../responses, .../messages    the wire formats, with any path before them
-GET /calls?after=NUMBER                                   the calls with a greater number (`calls.ServedCall`), as JSON
+GET /calls?after=NUMBER, GET /calls?since=EPOCH_S         the calls with a greater number, or that have begun since
+                                                          then (`calls.ServedCall`), as JSON, and what time it is
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import signal
 import socket
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -60,8 +62,10 @@ class ModelApp:
         if method == "POST" and wire:
             await self._model_call(wire, await exchange.body(), exchange)
         elif method == "GET" and path == "/calls":
-            after = parse_qs(scope["query_string"].decode()).get("after", ["0"])[0]
-            await exchange.send_json(200, {"calls": self.calls.after(int(after) if after.isdigit() else 0)})
+            asked = {name: texts[-1] for name, texts in parse_qs(scope["query_string"].decode()).items()}
+            since_s, after = _number(asked.get("since", "")), _number(asked.get("after", ""))
+            calls = [call for call in self.calls.after(int(after)) if call.began_epoch_s >= since_s]
+            await exchange.send_json(200, {"calls": calls, "now_epoch_s": time.time()})
         elif method == "GET" and path.endswith("/models"):
             model = {"id": self._script.name, "object": "model", "created": 0, "owned_by": "greenlight"}
             await exchange.send_json(200, {"object": "list", "data": [model]})
@@ -216,6 +220,11 @@ _WIRES: Mapping[str, type[WireFormat]] = {
     "/chat/completions": ChatCompletions, "/responses": Responses, "/messages": Messages
 }  # fmt: skip
 _CUT_SHORT = frozenset({"length", "content_filter"})
+
+
+def _number(text: str) -> float:
+    """A number that is not negative; 0 for all that is none."""
+    return float(text) if text.replace(".", "", 1).isdecimal() else 0.0
 
 
 def _written(wire: str, reply: ModelReply, body: Mapping[str, Any]) -> WireFormat:

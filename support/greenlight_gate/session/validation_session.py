@@ -40,6 +40,7 @@ from greenlight_gate.session.compatibility import check_profile_and_target, hind
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
+from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.session_observer import SessionObserver
 from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
@@ -61,6 +62,9 @@ _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
 # Short enough that lost connections are noticed while a scenario waits.
 _HEARTBEAT_S = "2"
+# The bundled backend takes a model that is silent for so long, or for half of the longest silence, for a failed one.
+_MODEL_SILENCE_S = 2.0
+_MODEL_URL = "CHAT_MODEL_URL"
 # Connections of one user whose ids are remembered.
 _MOST_EARLIER = 64
 _USUAL_SCALE = 25
@@ -126,6 +130,7 @@ class ValidationSession:
         self.measured: dict[str, MeasuredLoad] = {}
         self.pause_s: float | None = None
         self.stack: LocalStack | None = None
+        self.model: ScriptedModel | None = None
         self.folder: Path
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}
@@ -192,6 +197,10 @@ class ValidationSession:
             self.own_backend = StackBackend(stack.runtime)
         self._environ, self.access = environ, Access(target, environ)
         self.loop.start()
+        if target.model is not None:
+            # Who names another model for the embedded backend has it answer all questions.
+            named = environ.get(_MODEL_URL, "") if target.start == "embedded" else ""
+            self.model = ScriptedModel.of(target.model.script, named or target.model.url)
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
         # Signing out needs the port at which the backend came up.
         self.access.target = self.target
@@ -205,6 +214,8 @@ class ValidationSession:
         self.prepare()
         try:
             self.loop.call(check_trust(self.target), _START_S * 2)
+            if self.model is not None and self.target.model is not None and self.target.model.url:
+                self.loop.call(self.model.check(), _START_S * 2)
             self.await_health()
         except Misconfigured:
             raise
@@ -332,10 +343,18 @@ class ValidationSession:
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         own = {**environ, **self.access.backend_environ()}
         if target.start == "command":
+            own |= self._providers()
             folder = Path(self.plan.environment).parent
             self.own_backend = StartedBackend(lambda _: CommandProcess.start(target.command, own, folder))
         else:
             own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
+            if self.model is not None:
+                answers = "all" if own.get(_MODEL_URL) else "unknown"
+                silence_s = min(_MODEL_SILENCE_S, target.budgets.silence_s / 2)
+                own = {
+                    _MODEL_URL: self.model.url, "CHAT_MODEL_ANSWERS": answers, "CHAT_MODEL_SILENCE_S": f"{silence_s:g}",
+                    **own,
+                }  # fmt: skip
             if not target.capabilities.resume:
                 own["CHAT_RESUME"] = "off"
             if self.profile.promises.runs_outlive_tokens:
@@ -349,6 +368,12 @@ class ValidationSession:
         except BackendFailed as error:
             raise Misconfigured(f"{target.name}: {error}") from error
         return target
+
+    def _providers(self) -> dict[str, str]:
+        """Where a command finds the scripted model, in the variables of the providers' clients."""
+        if self.model is None:
+            return {}
+        return {"OPENAI_BASE_URL": self.model.url, "ANTHROPIC_BASE_URL": self.model.url.removesuffix("/v1")}
 
     @property
     def backend(self) -> Running | None:
@@ -384,6 +409,8 @@ class ValidationSession:
             self.own_backend.tear_down()
         if self.stack is not None:
             self.stack.stop()
+        if self.model is not None:
+            self.model.stop()
         if self._log is not None:
             log.removeHandler(self._log)
             self._log.close()

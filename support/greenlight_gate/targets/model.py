@@ -19,6 +19,7 @@ from greenlight_gate.targets.sections import (
     Invalid,
     Label,
     Limits,
+    ModelSection,
     MonitorSection,
     Persona,
     ProbeSection,
@@ -34,7 +35,7 @@ from greenlight_gate.verdict.waivers import AcceptedGap, Waiver
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__
-NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services")
+NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services", "model")
 
 
 def check_url(url: str) -> None:
@@ -97,6 +98,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     replicas: tuple[str, ...] = ()
     compose: str = ""
     mark: str = ""
+    model: ModelSection | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -107,6 +109,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             expected = 'a real port (0 means any free one, and needs start = "embedded" or "stack")'
             raise Invalid("url", expected, "it is 0")
         self._check_command()
+        if self.model is not None and not self.model.url and self.start not in ("embedded", "command"):
+            expected = 'where the model is served (only start = "embedded" or "command" has it served by the suite)'
+            raise Invalid("model.url", expected, f"it is missing, and start is {self.start!r}")
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
         if self.mark and CANARY not in self.mark:
@@ -242,9 +247,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def question(self, prompt_name: str, canary: str) -> str:
         """The text of a prompt. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
-        return self._asked(self._prompt(prompt_name), canary)
+        return self.asked(self._prompt(prompt_name), canary)
 
-    def _asked(self, prompt: Prompt, canary: str) -> str:
+    def asked(self, prompt: Prompt, canary: str) -> str:
         """The text of a prompt, marked as this user's, unless it or its answer is about the user's canary anyway."""
         is_marked = self.mark and canary and CANARY not in f"{prompt.ask} {prompt.contains}"
         return (f"{prompt.ask} {self.mark}" if is_marked else prompt.ask).replace(CANARY, canary)
@@ -265,7 +270,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{prompt_name} is about the user's canary, and there is none")
         groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
         return Expect(
-            prompt=self._asked(prompt, canary),
+            prompt=self.asked(prompt, canary),
             thinking=prompt.thinking,
             tools=len(prompt.tools),
             parallel=prompt_name == "parallel_tools",
@@ -302,6 +307,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "isolation": (len(self.personas) < 2, "has a single persona"),
             "replicas": (len(self.replicas) < 2 and self.start != "stack", "names fewer than two replicas"),
             "services": (self.start != "stack", 'has no services that the suite may end and start (start = "stack")'),
+            "model": (self.model is None, "has no [model]: no scripted model that fails when it is asked to"),
             "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
         }
         absent, how = absences.get(need, (False, ""))

@@ -218,6 +218,17 @@ class SuiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise Invalid("features", "the folder of the features that use these steps", "it is missing")
 
 
+class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[model]: the scripted model that the backend asks (`greenlight model`).
+
+    `script`: its name, or a path from the target file; `url`: where it is served, up to /v1. Without `url` the suite
+    serves it for the backend that it starts.
+    """
+
+    script: Text
+    url: Annotated[str, Meta(pattern="^$|^https?://", description='an http(s) URL, or ""')] = ""
+
+
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[tls]: a private authority, trusted instead of the system's.
 

@@ -68,7 +68,7 @@ def profiles() -> list[str]:
 def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Target:
     """The target that `environment` names: one of `environments()`, or the path of a .toml file.
 
-    A profile, a ca_file and the folders of [suite] are returned as absolute paths. WEBSOCKET_TEST_URL
+    A profile, a ca_file, a script and the folders of [suite] are returned as absolute paths. WEBSOCKET_TEST_URL
     replaces the url, and then nothing is started. Operands of prompts are drawn. Raises Misconfigured.
     """
     return target_and_notice(environment, environ)[0]
@@ -88,6 +88,9 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
         target = msgspec.structs.replace(target, values=_with_files(target.values, path))
     if target.suite.features:
         target = msgspec.structs.replace(target, suite=_with_folders(target.suite, path))
+    if target.model is not None and _is_path(target.model.script):
+        script = str((path.parent / target.model.script).resolve())
+        target = msgspec.structs.replace(target, model=msgspec.structs.replace(target.model, script=script))
     for index, waiver in enumerate(target.waiver):
         _check_waived_rule(waiver.rule, f"{_shown(path)}: waiver[{index}].rule")
     if target.tls.ca_file:
@@ -180,7 +183,8 @@ def load_profile(target: Target, relative_to: Path = Path()) -> Profile:
 def _moved(target: Target, url: str) -> Target:
     """The target at the url of WEBSOCKET_TEST_URL, without what was only said of the backend in the file."""
     try:
-        moved = msgspec.structs.replace(target, url=url, start="none", command=())
+        model = target.model if target.model is not None and target.model.url else None
+        moved = msgspec.structs.replace(target, url=url, start="none", command=(), model=model)
     except Invalid as error:
         raise Misconfigured(f"{URL_VARIABLE}: expected {error.expected}, but {error.came}") from None
     if moved.is_loopback:

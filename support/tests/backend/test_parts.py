@@ -45,6 +45,12 @@ def test_the_planner_takes_any_text(text: str) -> None:
     assert plan.stages or plan.reply or plan.task or plan.recalls or plan.gives_up
 
 
+def test_only_a_question_without_a_plan_is_left_to_a_model() -> None:
+    known = ("What is 17*23?", "Good morning!", "Please give up.", "Ask your helper to check 12*12.")
+    assert [make_plan(text).unknown for text in known] == [False] * 4
+    assert make_plan("Tell me what a dozen dozens are. (Request 1e2f3a.) My reference: xyz.").unknown
+
+
 @given(st.integers(0, 4_000_000_000_000_000))
 def test_times_have_six_digits_and_can_be_read_back(time_us: int) -> None:
     text = iso(time_us)

@@ -54,6 +54,18 @@ def test_a_stream_is_whole_and_recorded(model: RunningModel, path: str) -> None:
     } == call  # fmt: skip
 
 
+def test_calls_are_listed_from_a_number_or_a_time_on(model: RunningModel) -> None:
+    for prompt in ("add", "ping"):
+        model.ask(PATHS[0], prompt)
+    listed = model.get("/calls").json
+    first, second = listed["calls"]
+
+    assert first["began_epoch_s"] < second["began_epoch_s"] < listed["now_epoch_s"]
+    assert model.get("/calls?after=1").json["calls"] == [second]
+    assert model.get(f"/calls?since={second['began_epoch_s']}").json["calls"] == [second]
+    assert len(model.get("/calls?since=never&after=-1").json["calls"]) == 2
+
+
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [

@@ -65,7 +65,10 @@ def test_the_environments_that_ship() -> None:
 def test_every_environment_that_ships_can_ask_everything(name: str) -> None:
     target = load_target(name, {})
     assert target.name == name
-    lacking = {"embedded": ["replicas", "services"], "local": [], "staging": ["early_stop", "replicas", "services"]}
+    lacking = {
+        "embedded": ["replicas", "services"], "local": ["model"],
+        "staging": ["early_stop", "replicas", "services", "model"],
+    }  # fmt: skip
     assert [need for need in NEEDS if target.lacks(need)] == lacking[name]
     assert all(target.question(prompt, CANARY) for prompt in PROMPTS)
 
@@ -180,7 +183,10 @@ def test_defaults(tmp_path: Path) -> None:
 def test_paths_start_from_the_target_file(tmp_path: Path) -> None:
     write(tmp_path, '[without_tool]\nask = "Shared?"\n', "asks.toml")
     text = 'name = "mine"\nurl = "wss://chat.example/ws"\nprofile = "p/own.toml"\nprompts = "asks.toml"\n'
-    target = load(tmp_path, text + '[tls]\nca_file = "ca.pem"\n')
+    model = '[model]\nscript = "says.toml"\nurl = "http://127.0.0.1:8790/v1"\n'
+    target = load(tmp_path, text + '[tls]\nca_file = "ca.pem"\n' + model)
+    assert target.model is not None
+    assert target.model.script == str(tmp_path / "says.toml")
     assert target.question("without_tool", "") == "Shared?"
     assert target.tls.ca_file == str(tmp_path / "ca.pem")
     assert target.profile == str(tmp_path / "p" / "own.toml")
@@ -197,7 +203,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
 
 def test_the_url_of_the_environment_wins_and_nothing_is_started() -> None:
     target = load_target("embedded", {"WEBSOCKET_TEST_URL": " wss://chat.my.org/live "})
-    assert (target.url, target.start) == ("wss://chat.my.org/live", "none")
+    assert (target.url, target.start, target.model) == ("wss://chat.my.org/live", "none", None)
     assert target.resolve(target.health) == "https://chat.my.org/health"
     assert target.resolve(target.auth.login_url) == "https://chat.my.org/auth/token"
 
@@ -354,6 +360,9 @@ MISTAKES = [
         "it is true",
     ),
     ("[tls]\nca_file = 1", "tls.ca_file", "a text", "1 came"),
+    ('[model]\nscript = "reference"', "model.url", "where the model is served", "start is 'none'"),
+    ('[model]\nscript = "a"\nurl = "ws://b"', "model.url", "an http(s) URL", "'ws://b' came"),
+    ('[model]\nurl = "http://b"', "model.script", "", "it is missing"),
     ("[colour]", "colour", "known keys", "known are name, url"),
 ]
 
@@ -525,6 +534,8 @@ def test_what_a_target_lacks_and_who_answers_for_it(tmp_path: Path) -> None:
     assert target.lacks("sub_agents") == "mine declares capabilities.sub_agents = false"
     assert target.lacks("server_clock") == 'mine declares clock = "unknown"'
     assert target.lacks("isolation") is None
+    assert target.lacks("model") == "mine has no [model]: no scripted model that fails when it is asked to"
+    assert load_target("embedded", {}).lacks("model") is None
     assert target.lacks("authentication") == (
         'mine asks nobody who they are (auth.obtain = "none"); accepted: an intranet demo'
     )

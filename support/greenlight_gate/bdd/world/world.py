@@ -20,12 +20,14 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
+from greenlight_gate.model.calls import ServedCall
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
+from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.trace import Closed, Received
+from greenlight_gate.trace import Closed, Expect, Received
 
 T = TypeVar("T")
 # (user, prompt), and the number of the tab if it is not the first.
@@ -178,6 +180,31 @@ class World(Users):
         readings = (part for entry in self.recorder.entries for part in each(entry.reading))
         named = (e for e in readings if isinstance(e, Event) and e.request == question.request and e.parent is None)
         return list(dict.fromkeys(event.run for event in named if event.run is not None))
+
+    def ask_freely(self, user: str, text: str) -> UserRequest:
+        """Sends a request that may be refused or fail, so that only its end is expected; does not wait."""
+        self._one_at_a_time([(user, 1)])
+        return self.call(self._ask_freely(user, text))
+
+    async def _ask_freely(self, user: str, text: str) -> UserRequest:
+        session = await self._ready_to_ask(user, 1)
+        question = await session.ask(text, Expect(end=EventKind.FAILED), refusable=True)
+        question.absent = self.suite.profile.spec.absent
+        self.questions.append(question)
+        return question
+
+    @property
+    def model(self) -> ScriptedModel:
+        """The scripted model that the backend asks. Raises NotExercised where the target has none."""
+        self.need("model")
+        model = self.suite.model
+        assert model is not None
+        return model
+
+    def calls_for(self, question: UserRequest) -> list[ServedCall]:
+        """The calls to the model whose last message of the user is this request, in order."""
+        calls = self.call(self.model.calls(self.recorder.epoch_s))
+        return [call for call in calls if question.text in call.asked]
 
     def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
         """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
