@@ -58,6 +58,23 @@ Feature: Every run ends visibly
       And Ada continues with a question that needs two tools
       Then Ada receives the right answer
 
+  Rule: The model does not answer a run that has to be over
+
+    Example: The model does not go on with the answer of a stopped run
+      Given Ada is in a conversation
+      When Ada begins a question at which the model goes on with its answer for as long as it is listened to
+      And Ada stops the run once the model answers
+      And Ada continues with a question that needs a tool
+      Then agent_stopped is the last event of Ada's stopped run
+      And Ada receives the right answer
+
+    Example: A user who leaves while the model answers, and reconnects, is answered
+      Given Ada is in a conversation
+      When Ada begins a question that keeps the model busy
+      And Ada leaves while the model answers, and reconnects
+      And Ada asks a question that needs a tool
+      Then Ada receives the right answer
+
   Rule: A failed run ends with agent_failed
 
     Example: An agent that fails sends agent_failed with a text and no answer

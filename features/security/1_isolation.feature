@@ -29,6 +29,11 @@ Feature: A user never receives another user's data
       When each of them opens a second tab and asks for the secret in both tabs
       Then each of them receives their own secret, and nothing of the others
 
+    Example: The prompts to the model of two users who ask at the same moment hold only their own questions
+      Given Ada and Bashir are each in a conversation of their own
+      When both ask, at the same moment, a question at which the model sends its first token late
+      Then each prompt to the model is seen to hold its user's own question
+
   Rule: No reconnect, error or load gives access to another conversation
 
     Example: Users who reconnect at the same moment receive only their own secret

@@ -253,7 +253,27 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled
+class ModelCall(Record, frozen=True):
+    """A call of the backend to the scripted model, as the model has recorded it until `at`.
+
+    It is for `request`, whose text stands in its prompt. `number`: among all calls to this model. `began_at`,
+    `ended_at`: on the trace's clock; None while it is under way. `state`, `fault`, `said`: how far it came, what the
+    model was to do, and what it has said. `owners`: whose canaries its prompt holds.
+    """
+
+    request: str
+    number: int
+    began_at: float
+    ended_at: float | None = None
+    state: str = ""
+    fault: str = ""
+    said: str = ""
+    owners: tuple[str, ...] = ()
+
+
+AnyRecord = (
+    Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled | ModelCall
+)
 
 
 class Header(msgspec.Struct, frozen=True):

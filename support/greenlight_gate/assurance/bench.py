@@ -44,7 +44,7 @@ BUDGETS = {
 }  # fmt: skip
 # Two replicas and their services share the machine with the suite.
 _STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"
-_OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\n"
+_OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\nstop_s = 1\n"
 _TARGET = """
 name = "their backend"
 url = "{url}"

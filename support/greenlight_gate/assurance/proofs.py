@@ -11,6 +11,7 @@ from greenlight_gate.backend.defects import REGISTRY
 
 ORDINARY = "functional/3: A tool is named before its result arrives"
 _MANY = "performance/1: Event latency with 25 users is within the target's thresholds"
+_HALF = "functional/9: The next question is answered after the model sends a chunk that is no JSON, and ends there"
 _LOST = "resilience/1: A connection lost after a tool has started loses no event"
 _AWAY = "resilience/2: Three answers begun before the connection was lost arrive after the reconnect"
 _TOGETHER = "security/1: Users who ask at the same moment receive only their own secret"
@@ -57,6 +58,10 @@ _BY_SCENARIO = {
     "functional/6: The conversation continues after a run that was stopped once a tool has started": """
         stop_waits_for_the_tool stopped_answer_inside_the_next thread_fails_after_a_stop""",
     "functional/6: The tool of a stopped run does not work on": "tool_works_on_after_a_stop",
+    "functional/6: The model does not go on with the answer of a stopped run": "stop_leaves_the_model_running",
+    "functional/6: A user who leaves while the model answers, and reconnects, is answered": """
+        disconnect_leaves_the_model_running""",
+    _HALF: "half_an_answer_presented_as_finished",
     "functional/6: A stop that comes after the answer does not stop the next run": "stop_sticks_to_the_next_request",
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
@@ -105,6 +110,8 @@ _BY_SCENARIO = {
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
         canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as""",
+    "security/1: The prompts to the model of two users who ask at the same moment hold only their own questions": """
+        prompt_with_another_users_question""",
     "security/1: Users who ask while 25 connections are open receive only their own secret": """
         cross_leak_only_under_load""",
     "security/1: Users who reconnect at the same moment receive only their own secret": """
@@ -176,6 +183,7 @@ SLOW: Mapping[str, str] = {
     "heartbeats_stop_while_tools_run": "the tools have to run for longer than the time between two heartbeats",
     "token_cache_ignores_expiry": "a token has to expire first",
     "half_open_after_reconnect": "the connection is lost during a run, and the suite waits for the missing events",
+    "disconnect_leaves_the_model_running": "a backend is started that promises to end runs with their connections",
     "drops_one_in": "every user asks twice, and the suite waits two budgets for a lost run",
 }
 # The rule that must report the defect, if it is not the first one in the registry.
@@ -186,7 +194,10 @@ _NAMED = {
 # Shown only to clients that send their token in this way.
 _SEND = {"subprotocol_not_chosen": "subprotocol"}
 # These break a promise that the default profile does not make.
-_PROMISED = {"token_expiry_ends_a_running_answer": "runs_outlive_tokens"}
+_PROMISED = {
+    "token_expiry_ends_a_running_answer": "runs_outlive_tokens",
+    "disconnect_leaves_the_model_running": "runs_end_with_connection",
+}
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 

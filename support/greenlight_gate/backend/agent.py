@@ -90,6 +90,9 @@ class Agent:
         try:
             answer = await self._ask_model(run, model)
         except ModelFailed as failed:
+            if answer := self._chain.unfinished(run, failed.said):
+                await self._complete(run, answer)
+                return
             payload = {"error_code": "MODEL_FAILED", "error_message": str(failed), **_ASK_AGAIN}
             await self._journal.emit(run, FAILED, payload)
             if run.parent is not None:
@@ -102,7 +105,8 @@ class Agent:
         messages = [user_message(text) for text in (before, run.question) if text]
         asks_first_s = make_plan(run.question).asks_first_s
         for _ in range(_MOST_TURNS):
-            turn = await model.ask(messages, lambda thought: self._think(run, thought))
+            asking = model.ask(self._chain.prompt(run, messages), lambda thought: self._think(run, thought))
+            turn = await self._chain.model_call(run, asking)
             if not turn.calls:
                 return turn.text
             called = tuple(Call(call.tool, call.parameters()) for call in turn.calls if call.tool != _HELPER)

@@ -42,8 +42,10 @@ HOOKS = frozenset(
         "outcome",
         "outlive",
         "ping",
+        "prompt",
         "refusal",
     }
+    | {"model_call", "unfinished"}
     | {"repeated", "replay", "route", "subprotocol", "tool", "wait"}
 )
 
@@ -186,6 +188,21 @@ class Chain:
         """When the answer is ready. `(run, answer) -> answer`."""
         for hook in self._at["answer"]:
             answer = hook(run, answer)
+        return answer
+
+    def prompt(self, run: object, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Before the model is asked. `(run, messages) -> messages`."""
+        return _through(self._at["prompt"], messages, run)
+
+    def model_call(self, run: object, call: Awaitable[_T]) -> Awaitable[_T]:
+        """When the model is asked. `(run, awaitable) -> awaitable`: of the model's turn."""
+        return _through(self._at["model_call"], call, run)
+
+    def unfinished(self, run: object, said: str) -> str:
+        """When the model has not finished. `(run, said) -> answer`: "" for none, so that the run fails."""
+        answer = ""
+        for hook in self._at["unfinished"]:
+            answer = hook(run, said)
         return answer
 
     def cancel(self, run: object) -> bool:

@@ -14,6 +14,8 @@ from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.store import Store, UnfinishedRun
 
 _log = logging.getLogger(__name__)
+# Why a run is stopped whose connection has ended.
+LEFT = "the user has left"
 
 
 class RunSupervisor:
@@ -83,6 +85,11 @@ class RunSupervisor:
             run.work.cancel()
         else:
             await self._journal.emit(run, STOPPED, {"reason": reason})
+
+    async def stop_all_of(self, connection: ServedConnection, reason: str) -> None:
+        """Stop the runs that were requested on a connection."""
+        for run in [self._open[run_id] for run_id in sorted(connection.open_runs)]:
+            await self.stop(run, reason)
 
     async def stop_all(self, reason: str) -> None:
         """Stop all runs and wait until their last events were sent."""

@@ -24,7 +24,8 @@ class Settings:
     Units stand last in each name. `users` maps a name, which is also the user id, to its password. `max_open_runs`
     limits the open runs of one connection; further requests get RATE_LIMITED. Without `resume`, no conversation can be
     restored: missed events are lost, and the backend reports it. With `runs_outlive_tokens`, a connection whose token
-    expires during an answer ends after it. `variation`: the variant of healthy behaviour.
+    expires during an answer ends after it; with `runs_end_with_connection`, a run is stopped when the connection of its
+    request ends. `variation`: the variant of healthy behaviour.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. If these are empty, one process does everything.
     `websockets` names the package that reads and writes the frames. `model_url`: the base URL of the model that answers
@@ -42,6 +43,7 @@ class Settings:
     max_open_runs: int = 100
     resume: bool = True
     runs_outlive_tokens: bool = False
+    runs_end_with_connection: bool = False
     replica: str = ""
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
@@ -74,6 +76,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
         resume=_one_of(environment, "CHAT_RESUME", ("on", "off")) == "on",
         runs_outlive_tokens=_one_of(environment, "CHAT_RUNS_OUTLIVE_TOKENS", ("off", "on")) == "on",
+        runs_end_with_connection=_one_of(environment, "CHAT_RUNS_END_WITH_CONNECTION", ("off", "on")) == "on",
         token_ttl_s=int(_number(environment, "CHAT_TOKEN_TTL_S", defaults.token_ttl_s)),
         replica=environment.get("CHAT_REPLICA", ""),
         database_url=environment.get("CHAT_DATABASE_URL", ""),

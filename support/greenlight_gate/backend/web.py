@@ -16,6 +16,7 @@ from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.message_handler import MessageHandler
+from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.settings import API_VERSION, SERVICE_NAME
 from greenlight_gate.backend.tokens import Attempt, read_attempt
 
@@ -131,6 +132,8 @@ async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection
             connection.protocol.fail(1011, "something went wrong on the server")
         del hub.connections[connection.connection_id]
         connection.detach()
+        if hub.settings.runs_end_with_connection:
+            await hub.runs.stop_all_of(connection, LEFT)
 
 
 def _attempt(websocket: WebSocket) -> Attempt:

@@ -11,6 +11,7 @@ from greenlight_gate.trace import (
     Closed,
     Crowded,
     Cut,
+    ModelCall,
     Opened,
     Other,
     Received,
@@ -83,9 +84,9 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
         return f"-> {record.what}", text
-    if isinstance(record, Other):
-        return f"({record.what})", _raw(record)
-    return _received(record, reading)
+    if isinstance(record, Received):
+        return _received(record, reading)
+    return _beside(record)
 
 
 def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut) -> tuple[str, str]:
@@ -100,6 +101,13 @@ def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut
     if isinstance(record, Throttled):
         return "throttled by us", "no longer" if record.over else "from now on"
     return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
+
+
+def _beside(record: Other | ModelCall) -> tuple[str, str]:
+    if isinstance(record, Other):
+        return f"({record.what})", _raw(record)
+    fault = f", {record.fault}" if record.fault else ""
+    return f"model call {record.number}", f"{record.state}{fault}: {record.said}"
 
 
 def _raw(record: Received | Other) -> str:

@@ -40,12 +40,12 @@ class ServedCall(Struct, kw_only=True):
 
 
 class Calls:
-    """The latest calls, 10,000 at most, and how often a message had a fault."""
+    """The latest calls, 10,000 at most, and how often a message had a fault. `count`: how many have come in all."""
 
     def __init__(self) -> None:
         self._calls: deque[ServedCall] = deque(maxlen=_MOST_CALLS)
         self._faults: Counter[str] = Counter()
-        self._count = 0
+        self.count = 0
 
     def after(self, number: int) -> list[ServedCall]:
         """The calls with a greater number, in order."""
@@ -60,12 +60,12 @@ class Calls:
         fault: str, input_tokens: int,
     ) -> ServedCall:  # fmt: skip
         """Records a call that has come."""
-        self._count += 1
+        self.count += 1
         if fault and len(self._faults) < _MOST_MESSAGES:
             self._faults[asked] += 1
         sent = body[:_MOST_BYTES].decode(errors="replace")
         call = ServedCall(
-            number=self._count, wire=wire, model=model, stream=stream, asked=asked, body=sent, tools=tools,
+            number=self.count, wire=wire, model=model, stream=stream, asked=asked, body=sent, tools=tools,
             scripted=scripted, fault=fault, began_epoch_s=time.time(), input_tokens=input_tokens,
         )  # fmt: skip
         self._calls.append(call)

@@ -19,6 +19,7 @@ FAULTS: Mapping[str, ModelFault] = MappingProxyType(
     {
         "cut": ModelFault("breaks the connection off in the middle of its answer"),
         "stall": ModelFault("sends half of its answer, and then nothing more"),
+        "endless": ModelFault("goes on with its answer for as long as it is listened to"),
         "rate_limit": ModelFault("answers 429 with Retry-After"),
         "server_error": ModelFault("answers 500"),
         "malformed_chunk": ModelFault("sends a chunk that is no JSON, and ends there"),

@@ -44,6 +44,12 @@ class Wait(NamedTuple):
     for_s: float | None
 
 
+class Endless(NamedTuple):
+    """It says the same again and again, until the client leaves."""
+
+    text: str
+
+
 class Broken(NamedTuple):
     """A chunk that is no JSON, after which the stream ends."""
 
@@ -64,7 +70,7 @@ class Finish(NamedTuple):
     reason: str
 
 
-Piece = Think | Say | CallTool | Arguments | Wait | Broken | BreakOff | RefuseWith | Finish
+Piece = Think | Say | CallTool | Arguments | Wait | Endless | Broken | BreakOff | RefuseWith | Finish
 
 
 class Play(NamedTuple):
@@ -151,6 +157,7 @@ def _with_fault(
     ends: dict[str, list[Piece]] = {
         "cut": [*half, BreakOff()],
         "stall": [*half, Wait(None)],
+        "endless": [*half, Endless("and ")],
         "malformed_chunk": [*half, Broken()],
         "length": [*half, Finish("length")],
         "content_filter": [*half, Finish("content_filter")],

@@ -24,13 +24,14 @@ from greenlight_gate.model.calls import Calls, ServedCall, State
 from greenlight_gate.model.chat_completions import ChatCompletions
 from greenlight_gate.model.faults import UNFINISHED
 from greenlight_gate.model.messages import Messages
-from greenlight_gate.model.playing import BreakOff, Broken, Finish, Piece, Play, RefuseWith, Wait, play
+from greenlight_gate.model.playing import BreakOff, Broken, Endless, Finish, Piece, Play, RefuseWith, Say, Wait, play
 from greenlight_gate.model.reply import Body, ModelReply, WireFormat, tokens
 from greenlight_gate.model.responses import Responses
 from greenlight_gate.model.script import Script
 
 _LARGEST_BODY_BYTES = 16_777_216
 _MOST_RESPONSES = 1_000
+_ENDLESS_PAUSE_S = 0.05
 _encoder = msgspec.json.Encoder()
 
 Scope = MutableMapping[str, Any]
@@ -146,6 +147,10 @@ class ModelApp:
         if isinstance(piece, Wait):
             await (asyncio.sleep(piece.for_s) if piece.for_s is not None else asyncio.Event().wait())
             return
+        if isinstance(piece, Endless):
+            while True:
+                await self._one(call, Say(piece.text), wire, exchange)
+                await asyncio.sleep(_ENDLESS_PAUSE_S)
         reply = wire.reply
         reply.take(piece)
         call.said, call.output_tokens = reply.said, reply.output_tokens

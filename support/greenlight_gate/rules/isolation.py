@@ -7,6 +7,7 @@ import msgspec
 from greenlight_gate.rules.engine.canary_scan import SeenCanary
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.id_registry import OwnedId
+from greenlight_gate.rules.engine.run_state import RunState
 
 
 class IsolationPair(msgspec.Struct, frozen=True):
@@ -47,6 +48,11 @@ def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
     for canary in seen:
         came = f"canary of {canary.owner}, {canary.how}, {canary.where}"
         report("ISOLATION-1", "no canary of another user", came, *canary.numbers, run=canary.run, about=canary.owner)
+
+
+def on_prompt(owner: str, run: RunState, n: int, report: Report) -> None:
+    """ISOLATION-4: another user's canary in what was sent to the model for a run."""
+    report("ISOLATION-4", "no canary of another user", f"canary of {owner} in the prompt", n, run=run, about=owner)
 
 
 def foreign_frame(what: str, other: OwnedId) -> str:

@@ -3,11 +3,14 @@
 All transitions of a run are in the table below; `diagram()` draws it.
 """
 
+from collections.abc import Sequence
+
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.content import shown
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
+from greenlight_gate.trace import ModelCall
 
 _K = EventKind
 _COMPLETED = EventKind.COMPLETED
@@ -101,6 +104,44 @@ def on_stopped(run: RunState, n: int, report: Report) -> None:
         return
     if expect is not None and expect.end is _COMPLETED:
         report("LIFECYCLE-6", "a stop of this run before it", "agent_stopped without one", ask.n, n, run=run)
+
+
+def on_unfinished_answer(run: RunState, text: str, calls: Sequence[ModelCall], report: Report) -> None:
+    """LIFECYCLE-7: a run completes, and its `text` is what the model said in `calls`, the last of which is unfinished.
+
+    What the backend adds to that may say that something is missing.
+    """
+    last, answer = calls[-1], _plain(text)
+    if run.ended_by is not _COMPLETED or not answer or last.state != "unfinished":
+        return
+    whole = (_plain(call.said) for call in calls if call.state == "finished")
+    if answer in (_plain(last.said), _plain("".join(call.said for call in calls))) and answer not in whole:
+        came = f"agent_completed with what it had said ({last.fault or 'it ended early'}): {shown(text)}"
+        report("LIFECYCLE-7", "no agent_completed, or a word on the missing end", came, run.last_n, last.n, run=run)
+
+
+def on_calls_after_the_end(
+    run: RunState, calls: Sequence[ModelCall], left_at: float | None, stop_s: float, report: Report
+) -> None:
+    """LIFECYCLE-8: a call to the model goes on after the stop of its run for longer than a stop may need.
+
+    `left_at`: when the user left, if that had to end the run; the later of the two counts.
+    """
+    ends = [at for at in (run.stop_at, left_at) if at is not None]
+    if not ends or run.ended_by is _COMPLETED:
+        return
+    for call in calls:
+        late_s = (call.at if call.ended_at is None else call.ended_at) - max(ends)
+        if late_s > stop_s:
+            how = "still under way" if call.ended_at is None else "ended"
+            what = "the user left" if left_at is not None else "the stop"
+            came = f"call {call.number} {how} {late_s:.2f} s later"
+            report("LIFECYCLE-8", f"the end of each call after {what}", came, run.last_n, call.n, run=run, late=True)
+            return
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

@@ -41,6 +41,12 @@ _ALL = (
     Rule("LIFECYCLE-4", _NORMAL, "agent_thinking arrives between start and end, where the prompt requires it."),
     Rule("LIFECYCLE-5", _CRITICAL, "A request that needs a tool shows all five kinds of event."),
     Rule("LIFECYCLE-6", _CRITICAL, "A run is stopped by a stop that names it, and by nothing else."),
+    Rule("LIFECYCLE-7", _CRITICAL, "An answer that the model did not finish is not shown as a completed one."),
+    Rule(
+        "LIFECYCLE-8",
+        _NORMAL,
+        "The calls to the model for a run end when it is stopped, and when its user leaves, where that has to end it.",
+    ),
     Rule("PAIRING-1", _NORMAL, "Each tool_completed closes one open tool_executing."),
     Rule("PAIRING-2", _NORMAL, "Every tool_executing is closed before the run completes."),
     Rule("PAIRING-3", _NORMAL, "Both events of a tool call name the tool, and name the same one."),
@@ -49,6 +55,7 @@ _ALL = (
     Rule("ISOLATION-1", _CRITICAL, "Nothing on a user's connection contains another user's canary."),
     Rule("ISOLATION-2", _CRITICAL, "No frame on a user's connection belongs to another user's run, thread or user id."),
     Rule("ISOLATION-3", _CRITICAL, "The check itself works: each user's own canary was seen on their own connection."),
+    Rule("ISOLATION-4", _CRITICAL, "No prompt to the model holds another user's canary."),
     Rule("CONTENT-1", _NORMAL, "Required fields are present, have their declared types, and are not empty."),
     Rule(
         "CONTENT-2",
@@ -106,7 +113,16 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 
 # What says that something was late, did not come, or ended. While nobody read, the suite may have caused it itself:
 # backends give up users who answer no ping.
-CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "INPUT-7", "LIFECYCLE-6", "REFUSAL-", "TIMELINESS-")
+CAUSED_BY_ABSENCE = (
+    "CONNECTION-",
+    "CONTINUITY-",
+    "LIFECYCLE-2",
+    "INPUT-7",
+    "LIFECYCLE-6",
+    "LIFECYCLE-8",
+    "REFUSAL-",
+    "TIMELINESS-",
+)
 
 
 # By these, users receive or reach what is not theirs: no other breach is graver.

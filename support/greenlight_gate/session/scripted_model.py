@@ -77,6 +77,15 @@ class ScriptedModel:
                 self._server.stop_soon()
             self._thread.join(_BEGIN_S)
 
+    @property
+    def count(self) -> int:
+        """How many calls have come, if the suite serves it; else 0."""
+        return self._server.app.calls.count if self._server is not None else 0
+
+    def is_idle_since(self, count: int) -> bool:
+        """Whether no call has come since there were so many; not known of a model that is served elsewhere."""
+        return self._thread is not None and self.count == count
+
     async def check(self) -> None:
         """Raises Misconfigured if no scripted model answers at the url."""
         try:

@@ -359,6 +359,8 @@ class ValidationSession:
                 own["CHAT_RESUME"] = "off"
             if self.profile.promises.runs_outlive_tokens:
                 own["CHAT_RUNS_OUTLIVE_TOKENS"] = "on"
+            if self.profile.promises.runs_end_with_connection:
+                own["CHAT_RUNS_END_WITH_CONNECTION"] = "on"
             self.own_backend = StartedBackend.embedded(self.plan.defects, own)
         try:
             self.own_backend.start()

@@ -76,6 +76,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `one_run_per_request`: a request that is sent again while it is in progress, with the same id, starts no second run.
     `runs_outlive_tokens`: what is in progress when the token expires may finish; access ends after that.
+    `runs_end_with_connection`: a run ends, its calls to the model included, when the connection of its request does.
     `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
@@ -84,6 +85,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap_free_seq: bool = False
     one_run_per_request: bool = False
     runs_outlive_tokens: bool = False
+    runs_end_with_connection: bool = False
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 

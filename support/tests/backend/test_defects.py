@@ -17,6 +17,7 @@ from support.tests.backend.broken_connections import LINES
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
+from support.tests.backend.broken_model_calls import SHOWN as MODEL_CALLS
 from support.tests.backend.broken_stops import STOPS
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, tab
@@ -32,7 +33,7 @@ SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
 
 def test_every_defect_of_these_families_has_a_check() -> None:
     families = {"functional", "integration", "security", "resilience"}
-    assert {*SHOWN, OUTLIVES} == {name for name, found in REGISTRY.items() if found.family in families}
+    assert {*SHOWN, OUTLIVES, *MODEL_CALLS} == {name for name, found in REGISTRY.items() if found.family in families}
 
 
 def observe(name: str, free: "SimpleQueue[Changing]") -> Seen:

@@ -27,6 +27,14 @@ def test_a_whole_answer() -> None:
     ]
 
 
+def test_a_call_to_the_model_is_shown_with_what_became_of_it() -> None:
+    talk = asked().started().failed().model_call("unfinished", fault="cut", said="There is").model_call("finished")
+
+    assert [" ".join(line.split()[2:]) for line in table(talk)[-2:]] == [
+        "Ada model call 1 unfinished, cut: There is", "Ada model call 2 finished:"
+    ]  # fmt: skip
+
+
 def test_several_windows_have_names() -> None:
     lines = table(Talk().open("Ada", "c1").open("Bashir", "c2").timeout("start", 5, "c2").close("nobody", None, "c1"))
 

@@ -32,7 +32,17 @@ PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages")
 
 @pytest.fixture
 def model(tmp_path: Path) -> Iterator[RunningModel]:
-    faults = ("cut", "stall", "malformed_chunk", "length", "content_filter", "empty", "rate_limit", "slow_start")
+    faults = (
+        "cut",
+        "stall",
+        "endless",
+        "malformed_chunk",
+        "length",
+        "content_filter",
+        "empty",
+        "rate_limit",
+        "slow_start",
+    )
     text = SCRIPT + "".join(FAULTY.replace("NAME", name) for name in faults)
     (tmp_path / "model.toml").write_text(text + FAULTY.replace("NAME", "server_error") + ONCE, encoding="utf-8")
     with served(load_script("model.toml", tmp_path)) as running:
@@ -140,6 +150,16 @@ def test_other_paths_and_bodies_are_refused_with_a_reason(model: RunningModel) -
             connection.request("POST", "/v1/messages", body)
             assert connection.getresponse().status == 400
     assert model.calls() == []
+
+
+def test_an_endless_answer_goes_on_until_the_client_leaves(model: RunningModel) -> None:
+    with model.asked(PATHS[0], "show endless") as response:
+        for _ in range(5):
+            while b'"and "' not in response.readline():
+                continue
+        assert model.calls()[-1]["state"] == "under way"
+
+    assert model.wait_for_state("left")["said"].startswith("one two and and and and and ")
 
 
 def test_the_server_ends_although_a_call_is_under_way(model: RunningModel) -> None:

@@ -10,7 +10,7 @@ import greenlight_gate
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, ModelCall, Opened, Received, Sent, TimedOut
 from greenlight_gate.wire.profile import Profile
 
 PROFILE = Profile.from_toml((Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.toml").read_text())
@@ -130,6 +130,13 @@ class Talk:
     def timeout(self, waiting_for: str, after_s: float, connection: str = "c1", **values: Any) -> "Talk":
         self.wait(after_s)
         return self.add(TimedOut, connection, waiting_for=waiting_for, after_s=after_s, **values)
+
+    def model_call(self, state: str, request: str = "q1", connection: str = "c1", **values: Any) -> "Talk":
+        """What the scripted model says of a call; it began 0.1 s after the request, and ends now if it has ended."""
+        number = 1 + sum(isinstance(record, ModelCall) for record in self.records)
+        ended_at = None if state == "under way" else values.pop("ended_at", self.at)
+        values |= {"number": number, "began_at": 0.4, "ended_at": ended_at, "state": state}
+        return self.add(ModelCall, connection, request=request, **values)
 
     def last_text(self) -> str:
         """The text of the last frame that came."""

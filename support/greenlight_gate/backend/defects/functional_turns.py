@@ -36,6 +36,12 @@ def parallel_tools_one_after_the_other(run: AgentRun, event: Outgoing) -> Events
     return [event] if held is None else [event, _stamped_now(run, held)]
 
 
+@defect("unfinished", "LIFECYCLE-7")
+def half_an_answer_presented_as_finished(run: AgentRun, said: str) -> str:
+    """When the model breaks off, what it has said until then arrives as the finished answer."""
+    return said
+
+
 @defect("draft", "SCENARIOS")
 def tool_for_small_talk(run: AgentRun, event: Outgoing) -> Events:
     """A greeting, which needs no tool, is answered with a tool."""

@@ -1,6 +1,7 @@
 """Defects in what a stop does: it hits another run, comes to nothing, comes late, or spoils the next request."""
 
 import asyncio
+from collections.abc import Awaitable
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
@@ -16,6 +17,8 @@ from greenlight_gate.backend.frames import (
     Body,
     Outgoing,
 )
+from greenlight_gate.backend.model_turn import ModelTurn
+from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tools.tool import Call
 
@@ -91,6 +94,22 @@ async def stop_waits_for_the_tool(run: AgentRun, event: Outgoing) -> None:
     """A run that is stopped ends only when its tool is done, seconds later."""
     if event.kind == STOPPED and run.counts[EXECUTING] > run.counts[TOOL_COMPLETED]:
         await asyncio.sleep(_SLOW_TOOL_S)
+
+
+@defect("model_call", "LIFECYCLE-8")
+def stop_leaves_the_model_running(run: AgentRun, call: Awaitable[ModelTurn]) -> Awaitable[ModelTurn]:
+    """The model goes on with the answer of a run that was stopped, and is paid for it."""
+    asking = asyncio.ensure_future(call)
+    if run.connection is not None:
+        # A task that nothing refers to may vanish.
+        run.connection.hub.notes.setdefault("calls that go on", set()).add(asking)
+    return asyncio.shield(asking)
+
+
+@defect("cancel", "LIFECYCLE-8")
+def disconnect_leaves_the_model_running(run: AgentRun) -> bool:
+    """The model goes on with an answer, and is paid for it, although its user has left, which is promised to end it."""
+    return run.stop_reason != LEFT
 
 
 @defect("ended", "LIFECYCLE-3")

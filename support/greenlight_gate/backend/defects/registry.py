@@ -84,7 +84,16 @@ HIDING = tuple(
         "events_lost_across_reconnect resume_unknown_but_says_ok replay_duplicates replay_out_of_order",
     )
 )
-_CRITICAL = {"LIFECYCLE-2", "LIFECYCLE-5", "LIFECYCLE-6", "CONTENT-4", "CONTENT-5", "CONTINUITY-1", "CONNECTION-1"}
+_CRITICAL = {
+    "LIFECYCLE-2",
+    "LIFECYCLE-5",
+    "LIFECYCLE-6",
+    "LIFECYCLE-7",
+    "CONTENT-4",
+    "CONTENT-5",
+    "CONTINUITY-1",
+    "CONNECTION-1",
+}
 _CRITICAL_FAMILIES = {"IDENTITY", "INPUT", "ISOLATION"}
 _defects: dict[str, Defect] = {}
 REGISTRY: Mapping[str, Defect] = MappingProxyType(_defects)

@@ -12,6 +12,7 @@ from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import COMPLETED, STARTED, THINKING, Body, Frame, Outgoing, encode
 from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.model_turn import user_message
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tools.tool import Call, ToolResult
 
@@ -33,6 +34,17 @@ def broadcast_to_all(hub: Hub, event: Outgoing, recipients: list[Subscriber]) ->
     """All users receive the answers of all users."""
     others = (connection for connection in hub.connections.values() if connection.user_id != event.user_id)
     return list(dict.fromkeys([*recipients, *others]))
+
+
+@defect("prompt", "ISOLATION-4")
+def prompt_with_another_users_question(run: AgentRun, messages: list[Body]) -> list[Body]:
+    """The prompt to the model begins with what another user has asked."""
+    if run.connection is None:
+        return messages
+    latest = run.connection.hub.notes.setdefault("latest questions", {})
+    latest[run.user_id] = run.question
+    others = [question for user_id, question in latest.items() if user_id != run.user_id]
+    return [*map(user_message, others[-1:]), *messages]
 
 
 @defect("acting", "ISOLATION-1", "ISOLATION-2")

@@ -1,14 +1,17 @@
 """A model that fails when it is asked to: what a user sees of it, and that the backend has asked it."""
 
+import asyncio
+import time
 import uuid
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.world.world import World
+from greenlight_gate.bdd.world.world import World, owners_in
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.sections import Prompt
 
 _NEED = "model"
+_LOOK_AGAIN_S = 0.02
 
 
 class ModelFaults:
@@ -33,6 +36,31 @@ class ModelFaults:
         question = world.ask_freely(user, world.suite.target.asked(prompt, world.canary(user)))
         self.fault_of[question.request] = fault
         return question
+
+    def ask_for_long(self, user: str) -> UserRequest:
+        """Sends a prompt with which the model has work to do; does not wait.
+
+        Where a run has to end with its connection, the model would go on for ever; else it only begins late.
+        """
+        ends = self.world.suite.profile.promises.runs_end_with_connection
+        return self.ask(user, "endless" if ends else "slow_start")
+
+    def wait_until_asked(self, question: UserRequest) -> None:
+        """Waits until the model answers a request. Raises NotExercised if the run ends before, or takes too long."""
+        until = time.monotonic() + self.world.budgets.silence_s
+        while not self.world.calls_for(question):
+            if question.over or time.monotonic() > until:
+                raise NotExercised(f"the backend did not ask the model of [model] for an answer to {question.text!r}")
+            self.world.call(asyncio.sleep(_LOOK_AGAIN_S))
+
+    def require_own_prompt(self, user: str) -> None:
+        """Raises NotExercised unless a prompt for the user's latest request holds their own canary.
+
+        Without that, nothing shows whose the prompts are.
+        """
+        calls = self.world.calls_for(self.world.last(user))
+        if not any(self.world.persona(user).name in owners_in(call.body) for call in calls):
+            raise NotExercised(f"no prompt to the model of [model] holds the canary of {user}")
 
     def failed(self, user: str) -> UserRequest:
         """The user's question at which the model failed. Raises NotExercised if the model was not asked, or did not."""

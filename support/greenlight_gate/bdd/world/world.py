@@ -21,13 +21,14 @@ from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
 from greenlight_gate.model.calls import ServedCall
-from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine import canary_search
+from greenlight_gate.rules.engine.deadlines import MARGIN_S, TimeBudgets
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.trace import Closed, Expect, Received
+from greenlight_gate.trace import Closed, Expect, ModelCall, Received
 
 T = TypeVar("T")
 # (user, prompt), and the number of the tab if it is not the first.
@@ -36,6 +37,10 @@ StackOptions = tuple[str, str] | tuple[str, str, int]
 _HOP_S = 600.0
 log = logging.getLogger("greenlight")
 _MOST_SHOWN = 50
+_MOST_SAID = 20_000
+_LOOK_AGAIN_S = 0.05
+# Between the clocks of the suite and of the model.
+_SAME_MOMENT_S = 0.05
 # The requests that need tools, the most demanding first.
 _WITH_TOOLS = ("parallel_tools", "two_tools", "with_tool")
 # What moderation refuses may be refused by an error in place of a run.
@@ -75,6 +80,7 @@ class World(Users):
         self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
+        self._calls_before = suite.model.count if suite.model is not None else 0
         self.received_elsewhere = 0
         self.lacking = ""
         self.is_hostile = False
@@ -555,6 +561,7 @@ class World(Users):
         try:
             await self._held.aclose()
             await _all([session.close() for session in sessions])
+            await self._record_model_calls()
             for tear_down in self.afterwards:
                 await tear_down()
             if self.is_hostile and sessions:
@@ -568,6 +575,58 @@ class World(Users):
             for failed in recorder.checker.own_checks.failed:
                 log.error("%s: %s", self.key, failed, exc_info=failed.error)
                 raise SuiteFault(str(failed))
+
+    async def _record_model_calls(self) -> None:
+        """Records the calls to the model for the requests of this scenario, once those for stopped runs have ended.
+
+        Raises SuiteFault if the model does not answer.
+        """
+        model = self.suite.model
+        if model is None or model.is_idle_since(self._calls_before):
+            return
+        recorder = self.recorder
+        while True:
+            calls = [(call, self._asker_of(call)) for call in await model.calls(recorder.epoch_s)]
+            stops = [
+                stop for call, asker in calls if call.took_s is None and (stop := self._stop_of(asker)) is not None
+            ]
+            if not stops or time.monotonic() - recorder.began > max(stops) + self.budgets.stop_s + MARGIN_S:
+                break
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        for call, asker in calls:
+            if asker is None:
+                continue
+            began_at = round(call.began_epoch_s - recorder.epoch_s, 6)
+            recorder.add(
+                ModelCall, asker.connection, request=asker.request, number=call.number, began_at=began_at,
+                ended_at=None if call.took_s is None else began_at + call.took_s, state=call.state, fault=call.fault,
+                said=recorder.clean(call.said[:_MOST_SAID]),
+                owners=tuple(sorted(owners_in(call.body))),
+            )  # fmt: skip
+
+    def _stop_of(self, question: UserRequest | None) -> float | None:
+        """When the user stopped a run, or left it where that has to end it, on the trace's clock; None if neither."""
+        if question is None:
+            return None
+        run = question.outcome.run if question.outcome is not None else None
+        if run is not None and run.stop_at is not None:
+            return run.stop_at
+        if question.has_end or not self.suite.profile.promises.runs_end_with_connection:
+            return None
+        ends = (entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed))
+        return next((end.at for end in ends if end.connection == question.connection), None)
+
+    def _asker_of(self, call: ServedCall) -> UserRequest | None:
+        """The request of this scenario that a call is for: the only one with this text that was open when it began."""
+        at = call.began_epoch_s - self.recorder.epoch_s + self.recorder.began
+        open_then = [
+            (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
+            for question in list(world.questions)
+            if question.text in call.asked and question.asked_at <= at + _SAME_MOMENT_S
+            and not (question.has_end and question.last_at < at - _SAME_MOMENT_S)
+        ]  # fmt: skip
+        world, question = open_then[0] if len(open_then) == 1 else (None, None)
+        return question if world is self else None
 
     async def _ask_as_a_healthy_user(self) -> None:
         """Connects and asks once more: whatever is wrong with that is a finding of this scenario."""
@@ -620,6 +679,14 @@ def _recorder(suite: ValidationSession, name: str, trace: str) -> Recorder:
         name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules,
         watch=suite.loop.watch, crowded=suite.host.crowded, look_at_host=suite.host.catch_up,
     )  # fmt: skip
+
+
+def owners_in(prompt: str) -> set[str]:
+    """Whose canaries stand in a prompt to the model."""
+    data = prompt.encode()
+    if not canary_search.suspicious(data):
+        return set()
+    return {sighting.owner for sighting in canary_search.search(data).sightings if sighting.whole}
 
 
 def _is_busy(session: Session) -> bool:

@@ -274,6 +274,10 @@ class CanaryScan:
             self._cut.append((sighting, where(), numbers[-1]))
         return ()
 
+    def owns(self, owner: str) -> bool:
+        """Whether canaries of this name are the user's own."""
+        return owner_code(owner) in (self._own_code, *self.own)
+
     def _is_own(self, sighting: Sighting) -> bool:
         if sighting.whole:
             return sighting.letters == self._own_code or sighting.letters in self.own

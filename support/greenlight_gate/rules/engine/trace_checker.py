@@ -11,6 +11,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import MOST_FINDINGS
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.model_calls import ModelCalls
 from greenlight_gate.rules.engine.outcome import EventObserver, Observer
 from greenlight_gate.rules.engine.own_checks import OwnChecks
 from greenlight_gate.rules.engine.run_state import Request
@@ -23,6 +24,7 @@ from greenlight_gate.trace import (
     Closed,
     Crowded,
     Cut,
+    ModelCall,
     Opened,
     Other,
     Received,
@@ -53,7 +55,8 @@ class TraceChecker:
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
         self.records = 0
-        self._observers: list[Observer] = []
+        self._model_calls = ModelCalls()
+        self._observers: list[Observer] = [self._model_calls]
         self._event_observers: list[EventObserver] = []
         self._rules = rules
         self._last: AnyRecord | None = None
@@ -115,11 +118,11 @@ class TraceChecker:
     def _feed(self, record: AnyRecord) -> None:
         """Judges a record that is no message."""
         self._last = record
-        if isinstance(record, Stalled | ClockMoved):
-            self._missed(record)
+        if isinstance(record, ModelCall):
+            self._model_calls.add(record)
             return
-        if isinstance(record, Crowded):
-            self._crowded(record)
+        if isinstance(record, Stalled | ClockMoved | Crowded):
+            self._missed(record)
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -137,7 +140,7 @@ class TraceChecker:
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         elif isinstance(record, Closed):
-            _closed(checker, record)
+            self._closed(checker, record)
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _note_persona(checker, opened)
@@ -162,8 +165,16 @@ class TraceChecker:
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
-    def _missed(self, missed: Stalled | ClockMoved) -> None:
-        """The suite itself stood still, or its wall clock was moved: no time is judged across that."""
+    def _closed(self, checker: ConnectionChecker, closed: Closed) -> None:
+        if self.profile.promises.runs_end_with_connection:
+            self._model_calls.left(closed.connection, closed.at)
+        _closed(checker, closed)
+
+    def _missed(self, missed: Stalled | ClockMoved | Crowded) -> None:
+        """The suite stood still, its wall clock was moved, or its machine was busy: no time is judged across that."""
+        if isinstance(missed, Crowded):
+            self._crowded(missed)
+            return
         if isinstance(missed, ClockMoved):
             self._moved_s += abs(missed.by_s)
             for each in self.connections.values():
@@ -219,6 +230,7 @@ class TraceChecker:
         """The trace is complete: what has not ended yet never will."""
         for checker in self.connections.values():
             checker.finish(self._last.n if self._last is not None else 0)
+        self._model_calls.judge(self.connections)
         last = {checker.user: checker for checker in self.connections.values()}
         for thread in self.registry.threads.values():
             if thread.missing and not self.registry.tabs(thread.user).closed_in_run:

@@ -1,0 +1,45 @@
+"""The calls to the model for the runs of a trace, which are judged when it is complete."""
+
+from collections.abc import Mapping
+
+from greenlight_gate.rules import isolation, lifecycle
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.trace import ModelCall
+
+
+class ModelCalls:
+    """The calls of one trace by request, and the runs that they are for, with their answers (an `Observer`)."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[ModelCall]] = {}
+        self._left_at: dict[str, float] = {}
+        self._runs: dict[str, tuple[RunState, str]] = {}
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled: its run is remembered, and its answer, which the run forgets next."""
+        if outcome.run is not None and outcome.request.request is not None:
+            self._runs[outcome.request.request] = outcome.run, outcome.run.other_text
+
+    def left(self, connection: str, at: float) -> None:
+        """A connection has ended, and no run of a request on it may go on."""
+        self._left_at.setdefault(connection, at)
+
+    def add(self, call: ModelCall) -> None:
+        """A call was recorded."""
+        self._calls.setdefault(call.request, []).append(call)
+
+    def judge(self, connections: Mapping[str, ConnectionChecker]) -> None:
+        """Judges all calls whose run is known; nothing can be said of the others."""
+        for request, calls in self._calls.items():
+            if request not in self._runs:
+                continue
+            (run, answer), checker = self._runs[request], connections[calls[0].connection]
+            lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
+            left_at = self._left_at.get(checker.connection)
+            lifecycle.on_calls_after_the_end(run, calls, left_at, checker.budgets.stop_s, checker.report)
+            for call in calls:
+                for owner in call.owners:
+                    if not checker.search.owns(owner):
+                        isolation.on_prompt(owner, run, call.n, checker.report)

@@ -1,0 +1,62 @@
+"""What a healthy backend may do with a model that fails, is stopped or is asked by several users."""
+
+import msgspec
+import pytest
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
+
+from support.tests.rules.talk import PROFILE, Talk, asked
+
+ANY_END = Expect(prompt="Tell me how a lighthouse works.")
+HALF = "A lighthouse has a strong"
+WHOLE = f"{HALF} lamp."
+
+
+def answered(text: str) -> Talk:
+    return asked(ANY_END).started().completed(result=text)
+
+
+def stopped() -> Talk:
+    return asked(ANY_END).started().send("stop", run="r1").stopped()
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        asked(Expect(prompt="?", end=Expect().end)).started().failed().model_call("unfinished", said=HALF),
+        answered(f"{HALF} (the answer broke off)").model_call("unfinished", said=HALF),
+        answered("I do not answer that.").model_call("unfinished", fault="content_filter", said=HALF),
+        answered(WHOLE).model_call("unfinished", said=HALF).model_call("finished", said=WHOLE),
+        # The title of the conversation is asked for as well, and does not matter.
+        answered(WHOLE).model_call("finished", said=WHOLE).model_call("unfinished", said=WHOLE),
+        answered(HALF).model_call("finished", said=HALF),
+        # The backend has heard enough.
+        answered(HALF).model_call("left", said=HALF),
+        answered(HALF).model_call("unfinished", "of nobody", said=HALF),
+        stopped().model_call("left"),
+        stopped().wait(5).model_call("left", ended_at=2.4),
+        # What is still under way as soon as the run was stopped may end a moment later.
+        stopped().model_call("under way"),
+        asked(ANY_END).started().close().wait(60).model_call("under way"),
+        answered(WHOLE).wait(60).model_call("under way"),
+        answered(WHOLE).model_call("finished", said=WHOLE, owners=("Ada",)),
+        answered(WHOLE).model_call("finished", said=WHOLE),
+    ],
+)
+def test_it_is_not_accused(talk: Talk) -> None:
+    assert talk.rules() - {"CONTENT-4"} == set()
+
+
+def test_a_user_who_leaves_ends_the_call_only_where_that_is_promised() -> None:
+    promises = msgspec.structs.replace(PROFILE.promises, runs_end_with_connection=True)
+    promising = Profile(msgspec.structs.replace(PROFILE.spec, promises=promises))
+    for profile, rules in ((PROFILE, set()), (promising, {"LIFECYCLE-8"})):
+        talk = Talk(profile=profile).open().ask(expect=ANY_END).started().close()
+        assert talk.wait(3).model_call("left", ended_at=0.9).rules() == set()
+        assert talk.model_call("finished", ended_at=3.4).rules() == rules
+
+
+def test_a_persona_of_another_name_is_not_another_user() -> None:
+    talk = Talk().open("Ada", persona="Goran").ask(expect=ANY_END).started().completed()
+    assert talk.model_call("finished", owners=("Ada", "Goran")).whole() == []
+    assert talk.model_call("finished", owners=("Hana",)).rules() == {"ISOLATION-4"}
