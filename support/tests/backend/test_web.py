@@ -14,6 +14,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from support.tests.backend.changing import Changing
 from support.tests.backend.users import (
     DEADLINE_S,
     SECRET,
@@ -82,21 +83,24 @@ def test_after_a_logout_the_token_is_refused_and_its_connection_ends(backend: Ba
     assert refusal(backend.url, additional_headers=headers) == 401
 
 
-def test_metrics(backend: BackendProcess) -> None:
-    def metrics() -> dict[str, int]:
-        text = httpx.get(f"{backend.http_url}/metrics").text
-        return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
+def test_metrics(changing: Changing) -> None:
+    # No run of other tests is open there, such as one that waits for an approval.
+    with changing.broken() as backend:
 
-    assert eventually(lambda: metrics()["chat_connections_open"] == metrics()["chat_runs_open"] == 0)
-    with tab(backend.url) as ada:
-        ada.ask("Please research the tides thoroughly.")
-        ada.read()
-        values = metrics()
-        assert values["chat_connections_open"] == 1
-        assert values["chat_runs_open"] == 1
-        assert values["process_resident_memory_bytes"] > 10_000_000
-        assert values["process_open_fds"] > 5
-        ada.read_run()
+        def metrics() -> dict[str, int]:
+            text = httpx.get(f"{backend.http_url}/metrics").text
+            return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
+
+        assert eventually(lambda: metrics()["chat_connections_open"] == metrics()["chat_runs_open"] == 0)
+        with tab(backend.url) as ada:
+            ada.ask("Please research the tides thoroughly.")
+            ada.read()
+            values = metrics()
+            assert values["chat_connections_open"] == 1
+            assert values["chat_runs_open"] == 1
+            assert values["process_resident_memory_bytes"] > 10_000_000
+            assert values["process_open_fds"] > 5
+            ada.read_run()
 
 
 def refusal(url: str, **options: Any) -> int:
