@@ -34,7 +34,7 @@ def stopping_before_the_first_event(url: str) -> Seen:
     with tab(url) as ada:
         ada.ask(LONG, request_id="a")
         ada.send({"type": "stop_agent", "request_id": "a"})
-        return frames_of(ada)
+        return Seen([*map(json.dumps, ada.read_until(is_end))])
 
 
 def stopping_too_late(url: str) -> Seen:
