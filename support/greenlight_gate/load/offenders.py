@@ -1,4 +1,7 @@
-"""Findings of a load: all are counted, and the first of each rule are kept with the trace of their connection."""
+"""Findings of a load: all are counted, and the first of each rule are kept with the trace of their connection.
+
+Those that say only that something was late are kept apart: what excuses them must not hide what is wrong otherwise.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +18,8 @@ class Offenders:
         self.traces: dict[str, bytes] = {}
         self.by_rule: Counter[str] = Counter()
         self._prefix = prefix
-        self._kept: Counter[str] = Counter()
+        self._kept: Counter[tuple[str, bool]] = Counter()
+        self._traces_of: Counter[str] = Counter()
 
     @property
     def found(self) -> int:
@@ -23,11 +27,12 @@ class Offenders:
         return self.by_rule.total()
 
     def take(self, finding: Finding, trace: Callable[[], bytes]) -> None:
-        """Counts a finding; keeps it with the `trace` of its connection if it is one of the first of its rule."""
+        """Counts a finding; keeps it with the `trace` of its connection if it is one of the first of its kind."""
         self.by_rule[finding.rule] += 1
-        if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:
+        if self._kept[finding.rule, finding.late] >= MOST_OFFENCES_OF_A_RULE:
             return
-        self._kept[finding.rule] += 1
-        name = f"{self._prefix}-{finding.rule}-{self._kept[finding.rule]}.jsonl"
+        self._kept[finding.rule, finding.late] += 1
+        self._traces_of[finding.rule] += 1
+        name = f"{self._prefix}-{finding.rule}-{self._traces_of[finding.rule]}.jsonl"
         self.traces[name] = trace()
         self.offences.append(Offence(finding, name))

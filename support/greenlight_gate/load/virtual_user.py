@@ -12,9 +12,11 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.plan import PlannedPrompt, PlannedUser
 from greenlight_gate.load.shard_context import STALL_S, ShardContext
+from greenlight_gate.rules.connection import blames_silence
 from greenlight_gate.rules.engine import canary
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import Request
+from greenlight_gate.rules.registry import CAUSED_BY_ABSENCE
 from greenlight_gate.trace import (
     AnyRecord,
     Closed,
@@ -43,10 +45,10 @@ class VirtualUser:
     """
 
     __slots__ = (
-        "_chosen", "_closed", "_context", "_kept", "_meters", "_n", "_named", "_on_free", "_opened_at", "_prompt",
-        "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker",
-        "connection", "gone", "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready",
-        "request", "thread",
+        "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named", "_on_free", "_opened_at",
+        "_prompt", "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at",
+        "checker", "connection", "gone", "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned",
+        "ready", "request", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +90,7 @@ class VirtualUser:
         self._named: str | None = None
         self._kept: list[tuple[int, float, list[bytes]]] = []
         self._closed: Closed | None = None
+        self._given_up = False
         self._stalled: tuple[Stalled, ...] = ()
 
     # Connecting -----------------------------------------------------------------------------------------------
@@ -338,7 +341,10 @@ class VirtualUser:
         self._meters.connections_lost += is_lost and not context.registry.stalls.is_long
         self._n += 1
         by = "client" if self.left else ending.by
-        self._closed = Closed(n=self._n, at=at, connection=self.connection, by=by, code=ending.code, user="")
+        self._closed = Closed(
+            n=self._n, at=at, connection=self.connection, by=by, code=ending.code, reason=ending.reason, user=""
+        )  # fmt: skip
+        self._given_up = blames_silence(by, ending.reason)
         for said in (ending.reason.encode(), ending.unsaid):
             self.checker.searched(said, "the reason of the close", self._n)
         if by == "client" and not self.left:
@@ -366,6 +372,9 @@ class VirtualUser:
     # Evidence -------------------------------------------------------------------------------------------------
 
     def _found(self, finding: Finding) -> None:
+        if self._given_up and finding.rule.startswith(CAUSED_BY_ABSENCE):
+            # The backend has waited in vain for an answer to its ping, which a generator on a busy machine sends late.
+            finding = msgspec.structs.replace(finding, late=True)
         self._context.found(finding, self._trace)
 
     def _opened(self) -> Opened:

@@ -209,11 +209,12 @@ def merged(parts: list[LoadResult]) -> LoadResult:
     for part in parts:
         counts.update(part.counts)
     whole.counts = dict(sorted(counts.items()))
-    kept: Counter[str] = Counter()
+    kept: Counter[tuple[str, bool]] = Counter()
     shown = [(offence, part) for part in parts for offence in part.offences]
     for offence, where in sorted(shown, key=lambda pair: _place(pair[0])):
-        if kept[offence.finding.rule] < MOST_OFFENCES_OF_A_RULE:
-            kept[offence.finding.rule] += 1
+        kind = offence.finding.rule, offence.finding.late
+        if kept[kind] < MOST_OFFENCES_OF_A_RULE:
+            kept[kind] += 1
             whole.offences.append(offence)
             if offence.trace:
                 whole.traces[offence.trace] = where.traces[offence.trace]

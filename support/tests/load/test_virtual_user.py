@@ -3,7 +3,11 @@
 import msgspec
 import pytest
 from greenlight_gate.events import EventKind
+from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.load.offenders import Offenders
+from greenlight_gate.measure.load_result import LoadResult, merged
 from greenlight_gate.trace import Expect
+from greenlight_gate.transport.interface import Ending
 
 from support.tests.load.test_frozen_shard import Shard
 from support.tests.rules.talk import TOOL_QUESTION
@@ -79,3 +83,35 @@ def test_of_the_reads_since_a_request_the_latest_are_kept() -> None:
 
     assert len(shard.user._kept) == 64
     assert b'"step_number": 99' in shard.user._kept[-1][2][0]
+
+
+@pytest.mark.parametrize(("reason", "late"), [("keepalive ping timeout", True), ("something went wrong", False)])
+def test_what_follows_where_the_backend_gave_up_a_silent_user_may_be_the_doing_of_a_busy_generator(
+    reason: str, *, late: bool
+) -> None:
+    shard = Shard()
+
+    shard.user.on_close(Ending("server", 1011, reason), shard.at)
+    shard.user.finish()
+
+    found = [offence.finding for offence in shard.context.offenders.offences]
+    assert [(finding.rule, finding.late) for finding in found if finding.rule == "LIFECYCLE-2"] == [
+        ("LIFECYCLE-2", late)
+    ]  # fmt: skip
+    assert all(finding.late is late for finding in found)
+
+
+def test_what_is_late_leaves_room_for_what_is_wrong() -> None:
+    offenders = Offenders("s1")
+    for number in range(20):
+        offenders.take(finding_of("LIFECYCLE-2", late=number < 10), bytes)
+
+    assert [offence.finding.late for offence in offenders.offences] == [True, True, True, False, False, False]
+    assert len(offenders.traces) == 6
+    assert offenders.by_rule == {"LIFECYCLE-2": 20}
+    merged_offences = merged([LoadResult(offences=offenders.offences, traces=offenders.traces)]).offences
+    assert sorted(offence.finding.late for offence in merged_offences) == [False] * 3 + [True] * 3
+
+
+def finding_of(rule: str, *, late: bool) -> Finding:
+    return Finding(rule, Severity.CRITICAL, "a requirement", "one end", "none", late=late)
