@@ -15,6 +15,9 @@ except ImportError:  # where websockets was built without its C extension
     from websockets.utils import apply_mask
 
 _WHOLE_TEXT: Final = 0x81
+_WHOLE_PING: Final = 0x89
+_WHOLE_PONG: Final = 0x8A
+_LONGEST_CONTROL: Final = 125
 _IN_TWO_BYTES: Final = 126
 _IN_EIGHT_BYTES: Final = 127
 _MASKED = 0x80
@@ -70,13 +73,21 @@ def end_of_frame(data: bytes, start: int, most: int) -> int | None:
     return body + size
 
 
+def ping_in(frame: bytes) -> bytes | None:
+    """The payload of a ping (section 5.5.2); None if the frame is another one, or not whole."""
+    is_whole = len(frame) >= 2 and frame[0] == _WHOLE_PING and frame[1] <= _LONGEST_CONTROL
+    return frame[2:] if is_whole and len(frame) == 2 + frame[1] else None
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """The bytes of a client's answer to a ping."""
+    key = _mask()
+    return bytes((_WHOLE_PONG, _MASKED | len(payload))) + key + apply_mask(payload, key)
+
+
 def text_frame(payload: bytes) -> bytes:
     """The bytes of one text frame of a client: masked with a key of its own (section 5.3)."""
-    try:
-        # Threads may share the deque, since each of its operations is atomic.
-        key = _masks.popleft()
-    except IndexError:
-        key = _more_masks()
+    key = _mask()
     size = len(payload)
     if size < _IN_TWO_BYTES:
         head = bytes((_WHOLE_TEXT, _MASKED | size))
@@ -85,6 +96,14 @@ def text_frame(payload: bytes) -> bytes:
     else:
         head = struct.pack("!BBQ", _WHOLE_TEXT, _MASKED | _IN_EIGHT_BYTES, size)
     return head + key + apply_mask(payload, key)
+
+
+def _mask() -> bytes:
+    try:
+        # Threads may share the deque, since each of its operations is atomic.
+        return _masks.popleft()
+    except IndexError:
+        return _more_masks()
 
 
 def _more_masks() -> bytes:

@@ -13,7 +13,7 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from greenlight_gate.transport.frames import cut, end_of_frame, text_frame
+from greenlight_gate.transport.frames import cut, end_of_frame, ping_in, pong_frame, text_frame
 from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, Ending, NotOpened, Receiver
 from greenlight_gate.transport.upgrade import LOGGER, Upgrade
 
@@ -188,6 +188,18 @@ class WebSocket(asyncio.Protocol):
         if self.is_open:
             self.receiver.on_read(at)
 
+    def _take_ping(self, data: bytes, at: float) -> None:
+        """A ping while there is no other state: thousands of users get one each few seconds."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(pong_frame(data))
+        self.pings += 1
+        excess = self._excess(len(data))
+        if excess:
+            self.give_up(excess)
+        elif data:
+            self.receiver.on_other("ping", data, at)
+
     def _finish_frame(self, data: bytes, at: float) -> bytes:
         """Gives websockets more of a large frame; returns what follows it."""
         size = min(self._owed, len(data))
@@ -220,6 +232,10 @@ class WebSocket(asyncio.Protocol):
 
     def _take_other(self, data: bytes, at: float) -> None:
         """A frame, or part of one, that is not plain text: a fragment, deflated, a control frame, or invalid."""
+        ping = ping_in(data) if self._known_protocol is None else None
+        if ping is not None:
+            self._take_ping(ping, at)
+            return
         protocol = self._protocol
         protocol.receive_data(data)
         self._flush()

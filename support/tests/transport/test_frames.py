@@ -1,6 +1,6 @@
 """The cutter finds the same frames however the bytes are torn, and leaves what is not plain to the library."""
 
-from greenlight_gate.transport.frames import cut, end_of_frame
+from greenlight_gate.transport.frames import cut, end_of_frame, ping_in
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +69,12 @@ def test_what_is_too_large_or_masked_or_of_no_kind_is_handed_over_at_once() -> N
     assert end_of_frame(b"\x85\x7dabcd", 0, MOST) == 6
     assert cut(frame(b"x" * 500), 0, 400, found) == 0
     assert found == []
+
+
+def test_only_a_whole_legal_ping_is_answered_without_the_library() -> None:
+    cases = {
+        b"\x89\x00": b"", b"\x89\x02ab": b"ab", b"\x89\x7d" + bytes(125): bytes(125), b"\x89": None, b"\x89\x02a": None,
+        b"\x89\x7e\x00\x7c" + bytes(124): None, b"\x89\x82keysab": None, b"\x09\x00": None, b"\xc9\x00": None,
+        b"\x8a\x02ab": None, b"\x81\x02ab": None,
+    }  # fmt: skip
+    assert {data: ping_in(data) for data in cases} == cases
