@@ -7,7 +7,8 @@ All talk to the same fast server, which has core 0; clients have core 1, 50 user
 in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a
 client has used, from its start to its end, imports included; the engine is started as `greenlight load`, its modules
 compiled beforehand as those of the other clients are, whom pip has installed. Bars: 4 times k6, 6 times Locust, half
-of picows. `--readme` writes the figures into the README, with the machine that measured them.
+of picows. `--readme` writes the figures into the README, with the machine that measured them, unless that was
+busy with other work.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import greenlight_gate
+from greenlight_gate.probes.host_watch import HostWatch
+from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 
 from support.benchmarks.fast import PEERS, pin, serving, target_file
 from support.benchmarks.speed_table import README, Speeds, machine, replaced, table
@@ -112,8 +115,13 @@ def measured(rounds: int, seconds: float) -> Speeds:
 
 def main(rounds: int, seconds: float, *, readme: bool) -> bool:
     """Prints the table; whether all bars are met."""
+    watch = HostWatch()
+    watch.start(os.getpid())
     speeds = measured(rounds, seconds)
+    watch.stop()
     print(table(speeds))
+    if readme and watch.crowded:
+        raise SystemExit(f"not written, since {busy(watch.crowded[-1].why)}; {AGAIN}")
     if readme:
         README.write_text(replaced(README.read_text(encoding="utf-8"), table(speeds)), encoding="utf-8")
     met = True
