@@ -8,10 +8,14 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import Control, EventKind
 
 # The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
 _ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
+
+_LEAST_ERROR = 400
+# What is sent to begin a run.
+ASKS = frozenset({"start", "claim", "edit", "regenerate"})
 
 # The ways in which a connection ends because the suite ends the backend.
 RESTART = "restart"
@@ -182,6 +186,27 @@ class Closed(Record, frozen=True):
         return self.by == "client" and self.code in _ABANDONED
 
 
+class Responded(Record, frozen=True):
+    """The response to an HTTP request that the user's client sent beside the connection: to the record `to`.
+
+    `what`, `request`: as in that record. `text`: the beginning of the body.
+    """
+
+    to: int
+    what: str
+    status: int
+    text: str = ""
+    request: str | None = None
+
+    @property
+    def error(self) -> Control | None:
+        """What a status of 400 or more says, as an error of the wire would."""
+        if self.status < _LEAST_ERROR:
+            return None
+        ids = {} if self.request is None else {"request": self.request}
+        return Control("error", {"code": str(self.status), "text": f"HTTP {self.status}", **ids})
+
+
 class Cut(Record, frozen=True):
     """The suite is about to interfere with this connection, so that its end, or its failure to open, is no violation.
 
@@ -272,7 +297,19 @@ class ModelCall(Record, frozen=True):
 
 
 AnyRecord = (
-    Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled | ModelCall
+    Opened
+    | Sent
+    | Responded
+    | Received
+    | Other
+    | Closed
+    | TimedOut
+    | Cut
+    | Stalled
+    | ClockMoved
+    | Crowded
+    | Throttled
+    | ModelCall
 )
 
 

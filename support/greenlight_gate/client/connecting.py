@@ -1,5 +1,6 @@
 """Setting up a connection: the values of its profile, the HTTP requests before it, and its address."""
 
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.wire.connecting import HttpRequest
+from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
@@ -173,6 +175,27 @@ class ConnectionSetup:
             raise StepRefused(
                 f"{request.method} {path}: HTTP {reply.status}{f': {said}' if said else ''}", reply.status
             )
+        return reply
+
+    def shown(self, request: HttpCall, values: Values) -> str:
+        """An HTTP request as it stands in the trace. Raises KeyError for a value that is not known."""
+        body = request.form if request.json is None else request.json
+        said = "" if body is None else f" {json.dumps(fill(body, values), ensure_ascii=False)}"
+        return f"{request.method} {fill(request.path, quoted(values))}{said}"
+
+    async def act(self, request: HttpCall, values: Values) -> Reply:
+        """Sends an HTTP request of the user beside the connection, with their credentials, and keeps what it captures.
+
+        Raises TargetFault or Misconfigured where there is no response.
+        """
+        own = {name.lower() for name in request.headers}
+        headers = {name: value for name, value in self.token.headers.items() if name.lower() not in own}
+        headers |= self.jar.header(headers.get("Cookie", ""))
+        reply = await call(self.target, request, values, headers)
+        self.jar.update(reply.cookies)
+        for name, value in request.captured(reply.json(), reply.cookies).items():
+            if value is not MISSING and value is not None:
+                self.values[name] = value
         return reply
 
     @property

@@ -36,14 +36,16 @@ from greenlight_gate.events import Control
 from greenlight_gate.measure import record_feed
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.targets.access import Token
+from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
+from greenlight_gate.trace import ASKS, Closed, Expect, Opened, Responded, Sent, TimedOut
 from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
+from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.profile import PlainReader, Profile
 from greenlight_gate.wire.reader import Reader
 from greenlight_gate.wire.templates import fill, names_in
@@ -52,6 +54,7 @@ _FLUSH_S = 0.25
 _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
+_KEPT_OF_RESPONSE = 2_000
 _IDS = frozenset({"request", "run", "thread"})
 _SAME_ID = {"request_number": "request"}
 _LATE_HEARTBEAT_S = 0.5
@@ -495,11 +498,19 @@ class Session:
     def _reader(self) -> Reader | PlainReader:
         return self.recorder.checker.connections[self.connection].reader
 
-    async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> None:
+    @property
+    def _calls(self) -> Mapping[str, HttpCall]:
+        return self.profile.spec.calls
+
+    async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> int | None:
         """Sends a template of the profile, filled in with `values` and `values`; `record` goes into the trace.
 
-        Raises NotConnected if it cannot be filled in or encoded, or if the connection has ended.
+        Where the profile has an HTTP request for it, that is sent, and its status is returned. Raises NotConnected if
+        it cannot be filled in or encoded, or if the connection has ended.
         """
+        request = next((each for what, each in self._calls.items() if self.profile.spec.send[what] is template), None)
+        if request is not None:
+            return await self._call(request, self.values.over(values or {}), record)
         try:
             text, raw = self.profile.wire(template, self.values.over(values or {}))
         except KeyError as error:
@@ -507,6 +518,30 @@ class Session:
         except UndecodableError as error:
             raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
         await self.write(text, raw, **record)
+        return None
+
+    async def _call(self, request: HttpCall, values: Values, record: dict[str, Any]) -> int:
+        """Sends an HTTP request beside the connection, and returns the status of the response."""
+        if self.setup is None or not self.open:
+            raise self.not_open()
+        try:
+            text = self.setup.shown(request, values)
+        except KeyError as error:
+            raise NotConnected(f"{self.user}'s next request needs {error}, which is not known yet", "") from error
+        clean, what = self.recorder.clean, record["what"]
+        sent = self.recorder.add(Sent, self.connection, None, text=clean(text), **record)
+        try:
+            reply = await self.setup.act(request, values)
+        except (TargetFault, Misconfigured) as error:
+            raise NotConnected(f"{self.user}'s request to {what} failed: {error}", "") from error
+        body = clean(reply.body[:_KEPT_OF_RESPONSE].decode(errors="replace"))
+        response = self.recorder.add(
+            Responded, self.connection, to=sent.n, what=what, status=reply.status, text=body, request=sent.request
+        )  # fmt: skip
+        if response.error is not None:
+            self.inbox.controls.append(response.error)
+            self.inbox.changed.set()
+        return reply.status
 
     def _clean_value(self, value: Any) -> Any:
         return self.recorder.clean(value) if isinstance(value, str) else value
@@ -619,7 +654,9 @@ class Session:
             "approves": what == "respond",
         }  # fmt: skip
         filled = {**own, **values, "request": request}
-        await self.send(template, filled, what=what, request=request, foreign=owner, **kept)
+        status = await self.send(template, filled, what=what, request=request, foreign=owner, **kept)
+        if status is not None and (status not in range(200, 300) or what not in ASKS):
+            return  # the response has decided it
         await self._wait_refused(
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request
         )  # fmt: skip

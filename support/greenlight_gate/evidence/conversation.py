@@ -15,6 +15,7 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
+    Responded,
     Sent,
     Stalled,
     Throttled,
@@ -103,7 +104,9 @@ def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut
     return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
 
 
-def _beside(record: Other | ModelCall) -> tuple[str, str]:
+def _beside(record: Other | Responded | ModelCall) -> tuple[str, str]:
+    if isinstance(record, Responded):
+        return f"HTTP {record.status} to {record.what}", record.text
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
     fault = f", {record.fault}" if record.fault else ""

@@ -23,7 +23,7 @@ from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import HALF, named
 from greenlight_gate.rules.registry import gravity
-from greenlight_gate.trace import AnyRecord, Closed, Opened, Other, Received, Sent, encode_record, read_trace
+from greenlight_gate.trace import AnyRecord, Closed, Opened, Other, Received, Responded, Sent, encode_record, read_trace
 from greenlight_gate.wire.profile import Profile
 
 # Of one session; a page that compares two has both.
@@ -37,7 +37,7 @@ _MOST_TEXT = 240
 _MOST_OF_A_FRAME = 4_000
 # With the longest text cut, a record is longer than this only if it has many texts.
 _USUAL_BYTES = 3_000
-_KINDS: dict[type, str] = {Sent: "sent", Opened: "opened", Closed: "closed"}
+_KINDS: dict[type, str] = {Sent: "sent", Responded: "other", Opened: "opened", Closed: "closed"}
 _NUMBER = re.compile(r"\d{1,18}")
 _encoder = msgspec.json.Encoder()
 

@@ -18,6 +18,7 @@ _MOST_ATTEMPTS = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
 _MOST_INVALID = 64
 _REFUSED = range(400, 500)
+_SUCCESS = range(200, 300)
 _REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
 
 
@@ -138,6 +139,20 @@ class ForeignAttempts:
         attempt = self._open.pop(0)
         if not (self.ways.has_status(status) if self.ways.status else status in _REFUSED):
             self._object(attempt, reason or f"HTTP {status}", n)
+        return True
+
+    def responded(self, to: int, status: int, n: int, *, decides: bool) -> bool:
+        """Whether an HTTP response is to the attempt in record `to`; `decides`: no event has to follow a success."""
+        attempt = next((attempt for attempt in self._open if attempt.n == to), None)
+        if attempt is None:
+            return False
+        listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
+        if listed or self.ways.has_error(str(status)):
+            self._open.remove(attempt)
+        elif decides or status not in _SUCCESS:
+            self._open.remove(attempt)
+            if not (self.ways.ignored and status in _SUCCESS):
+                self._object(attempt, f"HTTP {status}", n)
         return True
 
     def served(self, ask: Request, event: Event, n: int) -> None:

@@ -56,6 +56,7 @@ def hindrance_of(profile: Profile) -> str | None:
         (spec.before, "it asks for a request before each connection"),
         (spec.handshake, "it has a handshake"),
         (spec.answers, "it has frames that have to be answered"),
+        ("start" in spec.calls, "its requests are sent by HTTP"),
         (spec.connection.runs == "one", "each request needs a connection of its own"),
         (spec.looked_up & known, "its rules look up values of the connection"),
     ):

@@ -37,6 +37,7 @@ from greenlight_gate.wire.errors import (
     table,
 )
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
+from greenlight_gate.wire.http_call import HttpCall, read_calls
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
@@ -108,8 +109,9 @@ class Spec(msgspec.Struct, frozen=True):
     """A whole profile, checked.
 
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
-    together; `traced_start` is that of a request with a place for its trace context, where the profile says one.
-    `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than the names
+    together; `calls` are those of them that are HTTP requests; `traced_start` is that of a request with a place for its
+    trace context, where the profile says one. `every` are the fields of all events. `rules` to `absent` are the parts
+    of a profile that says more than the names
     of its kinds, which is not `plain` then:
     `choices`: the two answers to a request for approval, where users can send them;
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection,
@@ -141,6 +143,7 @@ class Spec(msgspec.Struct, frozen=True):
     absent: dict[str, str] = {}
     plain: bool = True
     traced_start: Any = None
+    calls: dict[str, HttpCall] = {}
     deprecated: tuple[str, ...] = ()
     recognise: Recognise | None = None
     choices: Choices | None = None
@@ -328,6 +331,7 @@ def read_spec(text: str) -> Spec:
         absent=_absent(data),
         plain=not rich and _is_plain(frame, controls, shared),
         traced_start=traced_start,
+        calls=read_calls(send),
         deprecated=deprecated,
         recognise=read_recognise(data),
         choices=convert(data["choices"], Choices, "choices") if "choices" in data else None,
@@ -475,7 +479,7 @@ def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> Event
 
 
 def _captured(spec: Spec) -> frozenset[str]:
-    names = {*spec.values, *spec.needs}
+    names = {*spec.values, *spec.needs, *(name for call in spec.calls.values() for name in call.capture)}
     rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
     parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.steps, *spec.requests_to_resume)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))

@@ -153,6 +153,8 @@ class InvalidMessages:
     def _template(self) -> Any:
         """The template of a request; of several messages that ask together, the last."""
         template = self.profile.spec.send["start"]
+        if "start" in self.profile.spec.calls:
+            raise NotExercised(f"users of {self.profile.name} send requests by HTTP, and no messages")
         several = isinstance(template, list) and bool(template) and all(isinstance(part, dict) for part in template)
         return template[-1] if several else template
 

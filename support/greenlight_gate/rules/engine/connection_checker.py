@@ -38,7 +38,7 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.engine.suite_stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import Cut
+from greenlight_gate.trace import ASKS, Cut, Responded
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
 _TOO_LARGE = 1009
@@ -206,6 +206,17 @@ class ConnectionChecker:
         self.run_judge.clock_moved(by_s)
 
     # What came ----------------------------------------------------------------------------------------------------
+
+    def responded(self, response: Responded) -> None:
+        """An HTTP request of the user was responded to. An error ends what was asked for, as an error frame does."""
+        self.searched(response.text.encode(errors="surrogatepass"), "the response to an HTTP request", response.n)
+        if self.sign_in is not None:
+            return
+        asks = response.what in ASKS
+        if self.foreign_attempts.responded(response.to, response.status, response.n, decides=not asks):
+            return
+        if response.error is not None and (asks or response.what == "restore"):
+            self._take(response.error, response.at, response.n)
 
     def received(
         self,

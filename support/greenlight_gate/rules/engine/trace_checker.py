@@ -28,6 +28,7 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
+    Responded,
     Sent,
     Stalled,
     Throttled,
@@ -127,6 +128,8 @@ class TraceChecker:
         checker = self._checker(record)
         if isinstance(record, Sent):
             _sent(checker, record)
+        elif isinstance(record, Responded):
+            checker.responded(record)
         elif isinstance(record, Opened):
             self._opened(checker, record)
         elif isinstance(record, Other):

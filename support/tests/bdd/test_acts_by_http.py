@@ -1,0 +1,224 @@
+"""A server that is asked, stopped and restored by HTTP requests beside the connection that shows the events."""
+
+import base64
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
+from greenlight_gate.bdd.actions.invalid_messages import InvalidMessages
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.events import EventKind
+from greenlight_gate.session.compatibility import hindrance_of
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.targets.http_calls import Values
+from greenlight_gate.trace import Responded, Sent
+from greenlight_gate.wire.errors import ProfileError
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import read_spec
+
+from support.tests.cli.process import environ, target
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer, Wire
+
+PROFILE = """
+name = "beside"
+[every]
+run = "run"
+thread = "thread"
+request = "request"
+[[event]]
+when = { type = "started" }
+is = "agent_started"
+[[event]]
+when = { type = "final" }
+is = "agent_completed"
+text = "answer"
+[[event]]
+when = { type = "stopped" }
+is = "agent_stopped"
+[controls.error]
+when = { type = "error" }
+capture = { code = "code", text = "text" }
+[send.start]
+request = "{request}"
+prompt = "{prompt}"
+thread = "{thread}"
+[send.stop]
+http = { path = "/runs/{run}/cancel", json = { by = "{user}" } }
+[refusals.foreign]
+status = [404]
+error = ["not_yours"]
+"""
+BY_HTTP = """
+[send.start]
+http = { path = "/threads", json = { request = "{request}", prompt = "{prompt}", thread = "{thread}" } }
+"""
+PROMPTS = """
+[prompts.without_tool]
+ask = "Who are you?"
+contains = ["a server"]
+thinking = false
+[prompts.long_running]
+ask = "Think until you are stopped."
+contains = ["a server"]
+thinking = false
+"""
+
+
+class Beside:
+    """The server. `to_others`: the status with which it responds to a stop of another user's run; 200 obeys it."""
+
+    def __init__(self, to_others: int = 404) -> None:
+        self.to_others = to_others
+        self.wires: dict[str, Wire] = {}
+        self.runs: dict[str, tuple[str, dict[str, str]]] = {}
+        self.asked: list[tuple[str, Any]] = []
+        self.numbers = itertools.count(1)
+
+    async def door(self, wire: Wire) -> None:
+        user = _user_of(wire.token)
+        if wire.path.startswith("/ws"):
+            await wire.upgrade()
+            self.wires[user] = wire
+            while True:
+                await self._ask(wire, user, await wire.hear())
+        body = json.loads(await wire.reader.readexactly(int(wire.headers["content-length"])))
+        self.asked.append((wire.path, body))
+        if wire.path == "/threads":
+            await wire.respond_json("201 Created", {"ok": True})
+            await self._ask(self.wires[user], user, body)
+            return
+        run = wire.path.split("/")[2]
+        owner, ids = self.runs.get(run, ("", {}))
+        status = 200 if owner == user else self.to_others
+        await wire.respond_json(f"{status} Whatever", {"run": run})
+        if status == 200 and run in self.runs:
+            del self.runs[run]
+            await self.wires[owner].say({"type": "stopped", **ids})
+
+    async def _ask(self, wire: Wire, user: str, said: dict[str, Any]) -> None:
+        run = f"run-{next(self.numbers)}-{user}"
+        ids = {"run": run, "request": said["request"], "thread": said["thread"] or f"thread-{run}"}
+        self.runs[run] = user, ids
+        await wire.say({"type": "started", **ids})
+        if "until you are stopped" not in said["prompt"]:
+            del self.runs[run]
+            await wire.say({"type": "final", "answer": "I am a server.", **ids})
+
+
+def _user_of(token: str) -> str:
+    claims = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
+
+
+@contextmanager
+def world(folder: Path, server: Beside, profile: str = PROFILE) -> Iterator[World]:
+    """A World against the server; nobody is connected yet."""
+    with HostileServer(server.door, does.health()) as hostile:
+        path = target(folder, hostile.url)
+        (folder / "beside.toml").write_text(profile, encoding="utf-8")
+        text = path.read_text("utf-8").partition("[prompts.")[0].replace("stop = false", "stop = true")
+        path.write_text(f'profile = "beside.toml"\n{text}{PROMPTS}', encoding="utf-8")
+        suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
+        try:
+            suite.start()
+            here = World(suite, "security/a.feature:1", 1)
+            yield here
+            suite.loop.call(here.linger(), 30.0)
+        finally:
+            suite.stop()
+
+
+def rules(here: World) -> set[str]:
+    return {finding.rule for finding in here.findings}
+
+
+def test_a_run_is_stopped_by_an_http_request(tmp_path: Path) -> None:
+    server = Beside()
+    with world(tmp_path, server) as here:
+        here.connect("Ada")
+        question = here.ask("Ada", "long_running")
+        here.wait_for_first_event(question)
+        here.stop(question)
+        here.wait(question)
+        assert question.outcome is not None
+        assert question.outcome.ended_by is EventKind.STOPPED
+        assert server.asked == [("/runs/run-1-u-ada/cancel", {"by": "u-ada"})]
+        records = [entry.record for entry in here.recorder.entries]
+        assert [record.text for record in records if isinstance(record, Sent)][1:] == [
+            'POST /runs/run-1-u-ada/cancel {"by": "u-ada"}'
+        ]
+        assert [(r.status, r.what, r.text) for r in records if isinstance(r, Responded)] == [
+            (200, "stop", '{"run": "run-1-u-ada"}')
+        ]
+        assert rules(here) == set()
+
+
+@pytest.mark.parametrize(("status", "broken"), [(404, set()), (500, {"REFUSAL-2"}), (202, {"REFUSAL-2"})])
+def test_a_stop_of_anothers_run_has_to_be_refused(tmp_path: Path, status: int, broken: set[str]) -> None:
+    server = Beside(status)
+    with world(tmp_path, server) as here:
+        here.connect_all(["Ada", "Bashir"])
+        here.ask("Ada", "long_running")
+        here.wait_for_first_event(here.asking("Ada"))
+        access = ForeignAccess(here)
+        access.send_stop_to("Ada", "Bashir")
+        here.stop(here.asking("Ada"))
+        here.wait(here.asking("Ada"))
+        assert rules(here) == broken
+        assert access.has_reached("Bashir") == bool(broken)
+        assert [body["by"] for _, body in server.asked][-2:] == ["u-bashir", "u-ada"]
+
+
+def test_a_server_that_obeys_the_stop_of_another_user_is_found(tmp_path: Path) -> None:
+    with world(tmp_path, Beside(200)) as here:
+        here.connect_all(["Ada", "Bashir"])
+        here.ask("Ada", "long_running")
+        here.wait_for_first_event(here.asking("Ada"))
+        ForeignAccess(here).send_stop_to("Ada", "Bashir")
+        here.wait(here.asking("Ada"))
+        assert "REFUSAL-2" in rules(here)
+
+
+def test_requests_are_sent_by_http_and_their_events_come_on_the_connection(tmp_path: Path) -> None:
+    server = Beside()
+    text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
+    with world(tmp_path, server, text) as here:
+        here.connect("Ada")
+        first = here.ask("Ada", "without_tool")
+        here.wait(first)
+        second = here.ask("Ada", "without_tool", follow=first)
+        here.wait(second)
+        assert (first.answer, second.thread) == ("I am a server.", first.thread)
+        assert [path for path, _ in server.asked] == ["/threads", "/threads"]
+        assert rules(here) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[send.ping]\nhttp = { path = "/ping" }', "send.ping.http: expected it for one of start, claim, stop"),
+        ('[send.stop]\nhttp = { path = "cancel" }', "send.stop.http.path: expected a path that begins with /"),
+        ('[send.stop]\nhttp = { path = "/{runn}" }', "send.stop.http.path: unknown name 'runn', expected one of run"),
+        ('[send.stop]\ntype = "stop"\nhttp = { path = "/x" }', "send.stop.type: unknown name 'type'"),
+        ('[send.stop]\nhttp = { path = "/x", pth = 1 }', "send.stop.http.pth: unknown name 'pth'"),
+    ],
+)
+def test_a_request_that_cannot_be_sent(text: str, says: str) -> None:
+    profile = PROFILE.replace(PROFILE[PROFILE.index("[send.stop]") : PROFILE.index("[refusals")], f"{text}\n")
+    with pytest.raises(ProfileError, match=re.escape(says)):
+        read_spec(profile)
+
+
+def test_who_sends_requests_by_http_sends_no_loads_and_no_bad_messages() -> None:
+    text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
+    assert hindrance_of(Profile.from_toml(text)) == "its requests are sent by HTTP"
+    with pytest.raises(NotExercised, match="users of beside send requests by HTTP"):
+        InvalidMessages(Profile.from_toml(text), Values()).half()
