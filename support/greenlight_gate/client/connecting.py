@@ -1,5 +1,6 @@
 """Setting up a connection: the values of its profile, the HTTP requests before it, and its address."""
 
+import functools
 import json
 import uuid
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.targets.access import TargetFault, Token
+from greenlight_gate.targets.credential_hook import made_by
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply
 from greenlight_gate.targets.http_calls import Values, call, filled, quoted
@@ -109,13 +111,19 @@ class ConnectionSetup:
         self.target = target
         self.spec: Spec = profile.spec
         self.token = token
+        self._persona = persona
         self.kept = kept
         self.naming = naming
         resume = self.spec.resume if naming.resumes else None
         self.connection = self.spec.connection if resume is None else resume.connection
         self.before = self.spec.before if resume is None or resume.before is None else resume.before
         self.values = Values(user=persona.user, user_name=persona.name, token=token.token)
+        self.values.made.update(
+            (name, functools.partial(self._hooked, made.hook)) for name, made in self.spec.values.items() if made.hook
+        )
         for name, made in self.spec.values.items():
+            if made.hook:
+                continue
             known = kept.of(made.each)
             value = known[name] if name in known else fill(made.value, self.values)
             known.setdefault(name, value)
@@ -126,6 +134,13 @@ class ConnectionSetup:
         self.values.update(naming.values)
         self.jar = jar
         self.traceparent = ""
+
+    def _hooked(self, hook: str, values: Values) -> Any:
+        """What a hook makes of the values that are known now; its texts are credentials, such as a signature."""
+        value = made_by(self.target, self._persona, hook, values)
+        if isinstance(value, str):
+            self.token.learn(value)
+        return value
 
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -48,7 +48,7 @@ class Token:
     """The token of one user as sent at the upgrade or right after it. One of the fields is set; none for no token.
 
     `expires_s`: when it ends (epoch seconds), where that is soon and on purpose. `values`: what the target gives to its
-    profile, by name.
+    profile, by name. `learn`: keeps what is made of the user's credentials out of all that is written down.
     """
 
     user: str
@@ -60,6 +60,7 @@ class Token:
     first_message: dict[str, Any] | None = None
     expires_s: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    learn: Callable[[str], None] = lambda secret: None
 
     def __repr__(self) -> str:
         return f"Token({self.user}, {self.way})"
@@ -169,7 +170,7 @@ class Access:
         """
         auth = self.target.auth
         if token is None or auth.send == "none":
-            return Token(persona.name, "none", values=self.given)
+            return Token(persona.name, "none", values=self.given, learn=self._learn(persona))
         self._redactor.learn(token, persona.name)
         cookies = {**(signed_in.cookies if signed_in is not None else {}), auth.cookie_name: token}
         ways: dict[str, dict[str, Any]] = {
@@ -182,7 +183,10 @@ class Access:
         }
         way = way or auth.send
         values = self.given if signed_in is None else {**signed_in.values, **self.given}
-        return Token(persona.name, way, token, values=values, **ways[way])
+        return Token(persona.name, way, token, values=values, learn=self._learn(persona), **ways[way])
+
+    def _learn(self, persona: Persona) -> Callable[[str], None]:
+        return lambda secret: self._redactor.learn(secret, persona.name)
 
     def redact(self, text: str) -> str:
         """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
@@ -308,7 +312,7 @@ class Access:
         headers = sign(self.target, persona)
         for value in headers.values():
             self._redactor.learn(value, persona.name)
-        return Token(persona.name, "headers", headers=headers, values=self.given)
+        return Token(persona.name, "headers", headers=headers, values=self.given, learn=self._learn(persona))
 
 
 def _refuse_short(secret: str, expected: str) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -17,20 +17,23 @@ from greenlight_gate.wire.templates import fill, filled_or_none
 class Values(dict[str, Any]):
     """Values by name; those that are new each time (`uuid`, `counter`, `now`) are made on access.
 
-    So is `request_number`, the request id as an integer.
+    So is `request_number`, the request id as an integer, and what `made` has a function for.
     """
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
         self.count = itertools.count(1)
+        self.made: dict[str, Callable[[Values], Any]] = {}
 
     def over(self, supplied: Mapping[str, Any]) -> "Values":
-        """These values, overridden by others; the counter is shared."""
+        """These values, overridden by others; the counter and what is made are shared."""
         both = Values({**self, **supplied})
-        both.count = self.count
+        both.count, both.made = self.count, self.made
         return both
 
     def __missing__(self, name: str) -> Any:
+        if name in self.made:
+            return self.made[name](self)
         if name == "uuid":
             return uuid.uuid4().hex
         if name == "counter":

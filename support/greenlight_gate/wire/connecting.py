@@ -60,10 +60,14 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class ValueSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[values] NAME: a value that the client makes, `each` connection or once for a user's tab or the user."""
+    """[values] NAME: a value that the client makes, `each` connection or once for a user's tab or the user.
 
-    value: Any
+    `hook`: code of the team's own that makes it in place of `value`, anew each time, of what is known then.
+    """
+
+    value: Any = None
     each: Literal["connection", "tab", "user"] = "connection"
+    hook: str = ""
 
 
 class ResumeSpec(msgspec.Struct, frozen=True):
@@ -98,11 +102,15 @@ def read_connection(data: dict[str, Any], name: str = "connection") -> Connectio
 
 
 def read_values(data: dict[str, Any]) -> dict[str, ValueSpec]:
-    """The [values] table: each a template, or a table with `value` and `each`."""
+    """The [values] table: each a template, or a table with `value` and `each`, or with `hook`."""
     found = {}
     for name, section in table(data, "values").items():
-        marked = isinstance(section, dict) and "each" in section
-        found[name] = convert(section, ValueSpec, f"values.{name}") if marked else ValueSpec(section)
+        where = f"values.{name}"
+        marked = isinstance(section, dict) and ("each" in section or "hook" in section)
+        made: ValueSpec = convert(section, ValueSpec, where) if marked else ValueSpec(section)
+        if made.hook and (made.value is not None or made.each != "connection"):
+            raise ProfileError(f"{where}: expected a hook alone, since it is asked each time, got more")
+        found[name] = made
     return found
 
 

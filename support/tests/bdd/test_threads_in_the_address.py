@@ -101,6 +101,7 @@ class Threads:
         self.sent: dict[str, list[dict[str, Any]]] = {}
         self.open_run: dict[str, dict[str, Any]] = {}
         self.asked: dict[str, str] = {}
+        self.tried: list[tuple[str, str]] = []
         self.came: list[str] = []
         self.afters: list[int] = []
         self.numbers = itertools.count(1)
@@ -109,16 +110,23 @@ class Threads:
         address = urlsplit(wire.path)
         place, _, name = address.path.removeprefix("/ws").lstrip("/").partition("/")
         self.came.append(f"{place} {name}")
-        if place == "new":
-            thread = f"thread-{len(self.owners)}-of-{name}"
-            self.owners[thread], self.sent[thread] = name, []
-            await wire.respond_json("200 OK", {"id": thread})
+        if place in ("new", "join"):
+            await self._before(wire, place, name)
             return
         asked = parse_qs(address.query)
-        if not self.lenient and self.owners[name] != asked["user"][0]:
+        user = asked.get("user", [""])[0]
+        name = name or asked.get("thread", [""])[0]
+        if place == "talk" and name and not self._may(name, user):
             await wire.respond_json("403 Forbidden", {"why": "not yours"})
             return
         await wire.upgrade()
+        if not name:
+            name = (await wire.hear())["join"]
+            if not self._may(name, user):
+                await wire.say({"type": "error", "code": "not_yours", "text": "This is not your thread."})
+                await wire.close(1008)
+                return
+            await wire.say({"type": "joined"})
         if "after" in asked:
             self.afters.append(int(asked["after"][0]))
             for event in self.sent[name][int(asked["after"][0]) + self.loses :]:
@@ -136,6 +144,23 @@ class Threads:
             await self._say(wire, name, "started")
             if "until I am back" not in said["prompt"]:
                 await self._end(wire, name)
+
+    async def _before(self, wire: Wire, place: str, name: str) -> None:
+        """Responds to a request before the connection."""
+        if place == "new":
+            thread = f"thread-{len(self.owners)}-of-{name}"
+            self.owners[thread], self.sent[thread] = name, []
+            await wire.respond_json("200 OK", {"id": thread})
+            return
+        thread, _, user = name.partition("/")
+        if self._may(thread, user):
+            await wire.respond_json("200 OK", {"place": thread})
+        else:
+            await wire.respond_json("403 Forbidden", {"why": "not yours"})
+
+    def _may(self, thread: str, user: str) -> bool:
+        self.tried.append((thread, user))
+        return self.lenient or self.owners[thread] == user
 
     async def _end(self, wire: Wire, thread: str) -> None:
         if thread in self.open_run:
@@ -290,6 +315,34 @@ def test_the_thread_in_the_address_is_tried_by_others(tmp_path: Path) -> None:
         access = attack(here)
         assert {"REFUSAL-2", "ISOLATION-2"} <= rules(here)
         assert access.has_reached("Bashir")
+
+
+# Where else the conversation may stand: in the query, in the first message, in a request before the connection.
+ELSEWHERE = {
+    "query": ("path = \"/talk/{thread_id}\"\nquery = { user = \"{user}\" }",
+              "path = \"/talk\"\nquery = { user = \"{user}\", thread = \"{thread_id}\" }"),
+    "message": ("path = \"/talk/{thread_id}\"\nquery = { user = \"{user}\" }",
+                "path = \"/talk\"\nquery = { user = \"{user}\" }\n"
+                "[[handshake]]\nsend = { join = \"{thread_id}\" }\n[[handshake]]\nexpect = { type = \"joined\" }"),
+    "request": ("each = \"tab\"\n[connection]\npath = \"/talk/{thread_id}\"",
+                "each = \"tab\"\n[[before]]\nmethod = \"GET\"\npath = \"/join/{thread_id}/{user}\"\n"
+                "capture = { place = \"place\" }\n[connection]\npath = \"/at/{place}\""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+@pytest.mark.parametrize("where", list(ELSEWHERE))
+def test_the_thread_is_tried_by_others_wherever_it_stands(tmp_path: Path, where: str, lenient: bool) -> None:
+    threads = Threads(lenient=lenient)
+    text = THREADS.replace('[resume]\nquery = { after = "{last_seq}" }\n', "").replace(*ELSEWHERE[where])
+    with world(tmp_path, threads, text, resume=False) as here:
+        here.connect_all(["Ada", "Bashir"])
+        here.wait(here.ask("Ada", "without_tool"))
+        access = ForeignAccess(here)
+        access.ask_in_conversation_of("Ada", "Bashir")
+        assert ("thread-0-of-u-ada", "u-bashir") in threads.tried
+        assert access.has_reached("Bashir") == lenient
+        assert ("REFUSAL-2" in rules(here)) == lenient
 
 
 def test_a_server_that_refuses_at_the_upgrade_is_not_accused(tmp_path: Path) -> None:
