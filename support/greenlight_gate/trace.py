@@ -13,7 +13,7 @@ from greenlight_gate.events import Control, EventKind
 # The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
 _ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
 
-_LEAST_ERROR = 400
+LEAST_ERROR = 400
 # What is sent to begin a run.
 ASKS = frozenset({"start", "claim", "edit", "regenerate"})
 
@@ -201,7 +201,7 @@ class Responded(Record, frozen=True):
     @property
     def error(self) -> Control | None:
         """What a status of 400 or more says, as an error of the wire would."""
-        if self.status < _LEAST_ERROR:
+        if self.status < LEAST_ERROR:
             return None
         ids = {} if self.request is None else {"request": self.request}
         return Control("error", {"code": str(self.status), "text": f"HTTP {self.status}", **ids})

@@ -41,11 +41,11 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import ASKS, Closed, Expect, Opened, Responded, Sent, TimedOut
+from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Responded, Sent, TimedOut
 from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
-from greenlight_gate.wire.http_call import HttpCall
+from greenlight_gate.wire.http_call import HttpCall, call_in, parts_of
 from greenlight_gate.wire.profile import PlainReader, Profile
 from greenlight_gate.wire.reader import Reader
 from greenlight_gate.wire.templates import fill, names_in
@@ -498,17 +498,16 @@ class Session:
     def _reader(self) -> Reader | PlainReader:
         return self.recorder.checker.connections[self.connection].reader
 
-    @property
-    def _calls(self) -> Mapping[str, HttpCall]:
-        return self.profile.spec.calls
-
     async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> int | None:
         """Sends a template of the profile, filled in with `values` and `values`; `record` goes into the trace.
 
         Where the profile has an HTTP request for it, that is sent, and its status is returned. Raises NotConnected if
         it cannot be filled in or encoded, or if the connection has ended.
         """
-        request = next((each for what, each in self._calls.items() if self.profile.spec.send[what] is template), None)
+        parts = parts_of(template)
+        if len(parts) > 1:
+            return await self._send_parts(parts, values, record)
+        request = call_in(parts[0])
         if request is not None:
             return await self._call(request, self.values.over(values or {}), record)
         try:
@@ -519,6 +518,17 @@ class Session:
             raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
         await self.write(text, raw, **record)
         return None
+
+    async def _send_parts(self, parts: list[Any], values: dict[str, Any] | None, record: dict[str, Any]) -> int | None:
+        """Sends HTTP requests and frames in turn, until one is refused. `record`: of the part that holds the prompt."""
+        asks = [any(name == "prompt" for _, name in names_in(part, "")) for part in parts]
+        main, status = asks.index(True) if any(asks) else 0, None
+        for index, part in enumerate(parts):
+            came = await self.send(part, values, **(record if index == main else {"what": "hello"}))
+            status = came if index == main else status
+            if came is not None and came >= LEAST_ERROR:
+                return came
+        return status
 
     async def _call(self, request: HttpCall, values: Values, record: dict[str, Any]) -> int:
         """Sends an HTTP request beside the connection, and returns the status of the response."""

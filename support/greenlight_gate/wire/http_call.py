@@ -45,23 +45,40 @@ class HttpCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {name: _found(place, body, cookies) for name, place in self.capture.items()}
 
 
-def read_calls(send: Mapping[str, Any]) -> dict[str, HttpCall]:
-    """Which entries of [send] are HTTP requests (`http = {...}`) in place of frames. Raises ProfileError."""
-    found = {}
+def parts_of(template: Any) -> list[Any]:
+    """What is sent one after the other, if some of it are HTTP requests; else the template alone."""
+    if isinstance(template, list) and any(isinstance(part, dict) and "http" in part for part in template):
+        return template
+    return [template]
+
+
+def call_in(part: Any) -> HttpCall | None:
+    """The HTTP request that is sent in place of a frame; None for a frame."""
+    return msgspec.convert(part["http"], HttpCall) if isinstance(part, dict) and "http" in part else None
+
+
+def read_calls(send: Mapping[str, Any]) -> dict[str, tuple[HttpCall, ...]]:
+    """The HTTP requests (`http = {...}`) among the entries of [send]. Raises ProfileError."""
+    found: dict[str, tuple[HttpCall, ...]] = {}
     for name, template in send.items():
-        if not (isinstance(template, dict) and "http" in template):
-            continue
-        where = f"send.{name}.http"
-        known(template, ("http",), f"send.{name}")
-        if name not in BY_HTTP:
-            raise ProfileError(f"{where}: expected it for one of {', '.join(BY_HTTP)}, got {name}")
-        found[name] = request = convert(template["http"], HttpCall, where)
-        if not request.path.startswith(("/", "http://", "https://")):
-            raise ProfileError(f"{where}.path: expected a path that begins with / or a full URL, got {request.path!r}")
-        if request.json is not None and request.form is not None:
-            raise ProfileError(f"{where}.form: expected either json or form, got both")
-        check_names(request.capture, f"{where}.capture", RESERVED)
+        for part in parts_of(template):
+            if isinstance(part, dict) and "http" in part:
+                found[name] = (*found.get(name, ()), _read_call(part, name))
     return found
+
+
+def _read_call(part: dict[str, Any], name: str) -> HttpCall:
+    where = f"send.{name}.http"
+    known(part, ("http",), f"send.{name}")
+    if name not in BY_HTTP:
+        raise ProfileError(f"{where}: expected it for one of {', '.join(BY_HTTP)}, got {name}")
+    request: HttpCall = convert(part["http"], HttpCall, where)
+    if not request.path.startswith(("/", "http://", "https://")):
+        raise ProfileError(f"{where}.path: expected a path that begins with / or a full URL, got {request.path!r}")
+    if request.json is not None and request.form is not None:
+        raise ProfileError(f"{where}.form: expected either json or form, got both")
+    check_names(request.capture, f"{where}.capture", RESERVED)
+    return request
 
 
 def _found(place: str, body: Any, cookies: Mapping[str, str]) -> Any:

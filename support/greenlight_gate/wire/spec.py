@@ -109,7 +109,7 @@ class Spec(msgspec.Struct, frozen=True):
     """A whole profile, checked.
 
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
-    together; `calls` are those of them that are HTTP requests; `traced_start` is that of a request with a place for its
+    together; `calls` are the HTTP requests among them; `traced_start` is that of a request with a place for its
     trace context, where the profile says one. `every` are the fields of all events. `rules` to `absent` are the parts
     of a profile that says more than the names
     of its kinds, which is not `plain` then:
@@ -143,7 +143,7 @@ class Spec(msgspec.Struct, frozen=True):
     absent: dict[str, str] = {}
     plain: bool = True
     traced_start: Any = None
-    calls: dict[str, HttpCall] = {}
+    calls: dict[str, tuple[HttpCall, ...]] = {}
     deprecated: tuple[str, ...] = ()
     recognise: Recognise | None = None
     choices: Choices | None = None
@@ -479,7 +479,8 @@ def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> Event
 
 
 def _captured(spec: Spec) -> frozenset[str]:
-    names = {*spec.values, *spec.needs, *(name for call in spec.calls.values() for name in call.capture)}
+    names = {*spec.values, *spec.needs}
+    names.update(name for calls in spec.calls.values() for call in calls for name in call.capture)
     rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
     parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.steps, *spec.requests_to_resume)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))

@@ -60,6 +60,14 @@ BY_HTTP = """
 [send.start]
 http = { path = "/threads", json = { request = "{request}", prompt = "{prompt}", thread = "{thread}" } }
 """
+SUBSCRIBES = """
+[[send.start]]
+http.path = "/threads"
+http.json = { request = "{request}", prompt = "{prompt}", thread = "{thread}" }
+http.capture = { topic = "topic" }
+[[send.start]]
+subscribe = "{topic}"
+"""
 PROMPTS = """
 [prompts.without_tool]
 ask = "Who are you?"
@@ -73,10 +81,15 @@ thinking = false
 
 
 class Beside:
-    """The server. `to_others`: the status with which it responds to a stop of another user's run; 200 obeys it."""
+    """The server. `to_others`: the status with which it responds to a stop of another user's run; 200 obeys it.
 
-    def __init__(self, to_others: int = 404) -> None:
+    `subscribed`: events of a request are sent once its topic is subscribed to.
+    """
+
+    def __init__(self, to_others: int = 404, *, subscribed: bool = False) -> None:
         self.to_others = to_others
+        self.subscribed = subscribed
+        self.waiting: dict[str, dict[str, Any]] = {}
         self.wires: dict[str, Wire] = {}
         self.runs: dict[str, tuple[str, dict[str, str]]] = {}
         self.asked: list[tuple[str, Any]] = []
@@ -88,11 +101,16 @@ class Beside:
             await wire.upgrade()
             self.wires[user] = wire
             while True:
-                await self._ask(wire, user, await wire.hear())
+                said = await wire.hear()
+                await self._ask(wire, user, self.waiting.pop(said["subscribe"]) if self.subscribed else said)
         body = json.loads(await wire.reader.readexactly(int(wire.headers["content-length"])))
         self.asked.append((wire.path, body))
         if wire.path == "/threads":
-            await wire.respond_json("201 Created", {"ok": True})
+            topic = f"topic-{len(self.asked)}"
+            self.waiting[topic] = body
+            await wire.respond_json("201 Created", {"topic": topic})
+            if self.subscribed:
+                return
             await self._ask(self.wires[user], user, body)
             return
         run = wire.path.split("/")[2]
@@ -198,6 +216,20 @@ def test_requests_are_sent_by_http_and_their_events_come_on_the_connection(tmp_p
         here.wait(second)
         assert (first.answer, second.thread) == ("I am a server.", first.thread)
         assert [path for path, _ in server.asked] == ["/threads", "/threads"]
+        assert rules(here) == set()
+
+
+def test_what_was_asked_for_by_http_is_subscribed_to_by_a_frame(tmp_path: Path) -> None:
+    server = Beside(subscribed=True)
+    text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], SUBSCRIBES)
+    with world(tmp_path, server, text) as here:
+        here.connect("Ada")
+        both = [here.ask("Ada", "without_tool"), here.ask("Ada", "without_tool")]
+        here.wait(*both)
+        assert [question.answer for question in both] == ["I am a server."] * 2
+        assert len({question.run for question in both}) == 2
+        sent = [entry.record for entry in here.recorder.entries if isinstance(entry.record, Sent)]
+        assert [record.what for record in sent] == ["start", "hello", "start", "hello"]
         assert rules(here) == set()
 
 
