@@ -121,7 +121,11 @@ class Threads:
             return
         await wire.upgrade()
         if not name:
-            name = (await wire.hear())["join"]
+            joins = await wire.hear()
+            name = joins["join"]
+            asked |= {"after": [joins["after"]]} if "after" in joins else {}
+            self.sent.setdefault(name, [])
+            self.owners.setdefault(name, user)
             if not self._may(name, user):
                 await wire.say({"type": "error", "code": "not_yours", "text": "This is not your thread."})
                 await wire.close(1008)
@@ -256,6 +260,46 @@ def test_resume_by_connecting_again(tmp_path: Path, loses: int) -> None:
         assert question.answer == "I am a thread."
         assert (rules(here) != set()) == bool(loses)
         assert not loses or "CONTINUITY-1" in rules(here)
+
+
+FIRST_MESSAGE = """
+[values]
+thread_id = { value = "chosen-{uuid}", each = "tab" }
+[connection]
+path = "/talk"
+query = { user = "{user}" }
+[[handshake]]
+send = { join = "{thread_id}" }
+[[handshake]]
+expect = { type = "joined" }
+[resume]
+[[resume.handshake]]
+send = { join = "{thread}", after = "{last_seq}", run = "{run}" }
+[[resume.handshake]]
+expect = { type = "joined" }
+"""
+
+
+@pytest.mark.parametrize("loses", [0, 1])
+def test_resume_by_the_first_message_in_a_thread_that_the_client_has_named(tmp_path: Path, loses: int) -> None:
+    threads = Threads(loses=loses)
+    text = THREADS.replace(THREADS[THREADS.index("[[before]]") : THREADS.index("[every]")], FIRST_MESSAGE)
+    with world(tmp_path, threads, text) as here:
+        network = Network(here)
+        network.connect("Ada")
+        question = here.ask("Ada", "long_running")
+        network.lose_once(question, EventKind.STARTED)
+        if loses:
+            threads.sent[question.thread or ""].append({**threads.sent[question.thread or ""][0], "seq": 2})
+        network.reconnect("Ada")
+        here.wait(question)
+        assert (question.answer, threads.afters) == ("I am a thread.", [1])
+        assert ("CONTINUITY-1" in rules(here)) == bool(loses)
+        here.reconnect("Ada")
+        again = here.ask("Ada", "without_tool", follow=question)
+        here.wait(again)
+        assert again.thread == question.thread
+        assert list(threads.owners.values()) == ["u-ada"]
 
 
 def test_a_reloaded_page_resumes_from_the_beginning(tmp_path: Path) -> None:

@@ -477,6 +477,24 @@ def test_numbers_that_mean_failure_and_values_that_mean_success(
             assert event.tool_failed is expected, (means, value)
 
 
+def test_kinds_are_told_apart_by_members_that_are_nested() -> None:
+    rules = """
+[[event]]
+when = { method = "item", "params.item.type" = { in = ["command", "search"] } }
+is = "tool_executing"
+tool = "params.item.type"
+[[event]]
+when = { method = "item", "params.item.type" = "thought" }
+is = "agent_thinking"
+text = "params.item.text"
+"""
+    found = reader(rules)
+    assert read(found, method="item", id=1, params={"item": {"type": "search"}}) == [("tool_executing", "search", None)]
+    assert read(found, method="item", id=1, params={"item": {"type": "thought", "text": "so"}}) == [
+        ("agent_thinking", "so")
+    ]
+
+
 def test_the_id_that_a_server_chose_in_its_answer_to_the_request() -> None:
     """The acknowledgement says which run answers which request; the events name the run only."""
     rules = """
