@@ -10,7 +10,7 @@ from greenlight_gate.evidence.conversation import describe
 from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, encode_record, read_trace
+from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Responded, Sent, encode_record, read_trace
 from greenlight_gate.wire.profile import Profile
 
 _BEFORE = 6
@@ -72,6 +72,6 @@ def _row(record: AnyRecord, profile: Profile, users: dict[str, str], marked: Col
 
 
 def _frame(record: AnyRecord) -> str:
-    raw = record.text or "" if isinstance(record, Sent | Received) else ""
+    raw = record.text or "" if isinstance(record, Sent | Received | Responded) else ""
     text = raw or encode_record(record).decode()
     return printable_lines(named(text)[:_FRAME])

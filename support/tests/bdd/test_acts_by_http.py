@@ -195,6 +195,18 @@ def test_a_stop_of_anothers_run_has_to_be_refused(tmp_path: Path, status: int, b
         assert [body["by"] for _, body in server.asked][-2:] == ["u-bashir", "u-ada"]
 
 
+def test_a_success_without_an_effect_is_a_refusal_where_the_profile_says_so(tmp_path: Path) -> None:
+    profile = PROFILE.replace("status = [404]", "ignored = true")
+    with world(tmp_path, Beside(202), profile) as here:
+        here.connect_all(["Ada", "Bashir"])
+        access = ForeignAccess(here)
+        here.ask("Ada", "long_running")
+        access.send_stop_to("Ada", "Bashir")
+        here.stop(here.asking("Ada"))
+        here.wait(here.asking("Ada"))
+        assert rules(here) == set()
+
+
 def test_a_server_that_obeys_the_stop_of_another_user_is_found(tmp_path: Path) -> None:
     with world(tmp_path, Beside(200)) as here:
         here.connect_all(["Ada", "Bashir"])
