@@ -26,6 +26,8 @@ number = "the user's number, which the login gives"
 method = "GET"
 path = "/threads/new"
 capture = { thread_id = "id" }
+[controls.ready]
+when = { type = "ready" }
 [every]
 run = "run"
 request = "request"
@@ -141,6 +143,8 @@ class Browser:
             await wire.respond_json("200 OK", {"id": f"thread-of-{user}"})
         else:
             await wire.upgrade()
+            # Who is let in is told so: silence would show nothing on a busy machine.
+            await wire.say({"type": "ready"})
             await self._talk(wire)
 
     def _is(self, shown: str, known: str) -> bool:
