@@ -85,8 +85,8 @@ stop = false
 ping = false
 errors = false
 [budgets]
-handshake_s = 2
-refusal_s = 0.3
+handshake_s = 10
+refusal_s = 10
 grace_s = 0.05
 [prompts.without_tool]
 ask = "Who am I?"
