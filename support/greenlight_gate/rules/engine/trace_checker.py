@@ -128,13 +128,10 @@ class TraceChecker:
         checker = self._checker(record)
         if isinstance(record, Sent):
             _sent(checker, record)
-        elif isinstance(record, Responded):
-            checker.responded(record)
         elif isinstance(record, Opened):
             self._opened(checker, record)
-        elif isinstance(record, Other):
-            where = "part of a message" if record.what == "part" else f"a {record.what} frame"
-            checker.searched(record.raw(), where, record.n)
+        elif isinstance(record, Other | Responded):
+            _no_message(checker, record)
         elif isinstance(record, Cut):
             self.cuts.append(record)
             checker.cut(record)
@@ -263,6 +260,15 @@ def _end_of_messages(records: Sequence[AnyRecord], first: int) -> int:
         if type(record) is not Received or record.connection != connection:
             return index
     return len(records)
+
+
+def _no_message(checker: ConnectionChecker, record: Other | Responded) -> None:
+    """Something came that is no whole message, or to an HTTP request beside the connection."""
+    if isinstance(record, Responded):
+        checker.responded(record)
+        return
+    where = "part of a message" if record.what == "part" else f"a {record.what} frame"
+    checker.searched(record.raw(), where, record.n)
 
 
 def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
