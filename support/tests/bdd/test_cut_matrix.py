@@ -12,7 +12,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.evidence.cut_matrix import CutGrid, CutResult, as_table
+from greenlight_gate.evidence.cut_matrix import CutResult, as_table
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Selected
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
@@ -115,29 +115,16 @@ def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path
         assert as_table(cells).splitlines()[0].endswith("black hole  half-open")
 
 
-def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
+def test_without_resume_nothing_is_cut(tmp_path: Path) -> None:
     target = tmp_path / "no-resume.toml"
-    target.write_text(EMBEDDED.read_text("utf-8") + "\n[capabilities]\nresume = false\n", "utf-8")
+    text = EMBEDDED.read_text("utf-8")
+    assert "[capabilities]\n" in text
+    target.write_text(text.replace("[capabilities]\n", "[capabilities]\nresume = false\n"), "utf-8")
     with world(tmp_path, environment=str(target)) as scene:
         with pytest.raises(NotExercised, match="resume = false"):
             play(scene)
         scene.suite.loop.call(scene.linger(), 20)
-        assert {cell.became for cell in cut_cells_of(scene)} == {CutResult.NO_RESUME}
-        assert CutGrid(cut_cells_of(scene)).ways == [str(way) for way in ConnectionLoss]
-
-
-def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
-    target = tmp_path / "no-resume.toml"
-    target.write_text(EMBEDDED.read_text("utf-8") + "\n[capabilities]\nresume = false\n", "utf-8")
-    # What was asked on the line that was lost goes to the new one, where nobody asked for it.
-    with world(tmp_path, "only_newest_connection_gets_events", environment=str(target)) as scene:
-        matrix = CutMatrix(scene)
-        matrix.rehearse("long_running")
-        matrix.play()
-        scene.suite.loop.call(scene.linger(), 20)
-        broken = [cell for cell in cut_cells_of(scene) if cell.became is CutResult.BROKEN]
-        # On a crowded machine the backend may stand still as well, so that what it shows comes at once.
-        assert {rule for cell in broken for rule in cell.rules} - {"TIMELINESS-3"} == {"IDENTITY-1"}
+        assert scene.further == []
 
 
 def test_places_in_progress_leave_something_to_miss_and_something_to_come() -> None:

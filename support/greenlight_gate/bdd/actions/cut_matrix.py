@@ -112,11 +112,10 @@ class CutMatrix:
     def play(self) -> None:
         """Cuts that answer at every place, in every way. Violations become findings of each cut.
 
-        Raises NotExercised after all cuts if the target cannot resume: then only what holds without resume was checked.
+        Raises NotExercised if the target cannot resume.
         """
+        self.world.need("resume")
         self._play([(place, way) for place in places(self.events) for way in ConnectionLoss])
-        if not self.world.findings:
-            self.world.need("resume")
 
     def play_in_progress(self, *, sub_agent: bool = False) -> None:
         """Cuts that answer at some places, and reconnects while it is in progress; with `sub_agent`, near its events.
@@ -206,7 +205,7 @@ class _Cell:
                 after = place.after if place.away_s is None else None
                 await connection.cut(way, place.where, after=after, inside=place.inside)
                 await asyncio.sleep(place.away_s or 0.0)
-                await self._reconnect(prompt, question)
+                await self._reconnect(question)
             else:
                 connection.gate.open()
                 await connection.session.wait_end(question)
@@ -215,15 +214,10 @@ class _Cell:
         finally:
             await connection.tear_down()
 
-    async def _reconnect(self, prompt: str, question: UserRequest) -> None:
+    async def _reconnect(self, question: UserRequest) -> None:
         session = await self.connection.reconnect()
-        if self.suite.lacks("resume") is None:
-            await self.connection.restore(question)
-            await session.wait_end(question)
-        else:
-            # Without resume: a new request must work, and no event of the old one may be attributed to it.
-            again = await self._ask(prompt, None)
-            await session.wait_end(again)
+        await self.connection.restore(question)
+        await session.wait_end(question)
 
     async def _ask(self, prompt: str, thread: str | None) -> UserRequest:
         target, canary = self.suite.target, self.suite.canary(self.persona)

@@ -9,10 +9,12 @@ from behave.step_registry import StepRegistry
 
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.needs import lacking
 from greenlight_gate.bdd.runner.own_suite import is_own_step
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.rules.own import OWN_STEP
 from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.targets.model import NEEDS
 
 Run = Callable[[Any], None]
 
@@ -67,10 +69,22 @@ class CheckedStepRegistry(WrappedStepRegistry):
         return None if match is None else lambda context: _run(context, step, match.func, match.run)
 
 
+def _begun(context: Any, step: Step, plain_run: Run) -> None:
+    """Runs a step. Raises NotExercised before the first one, if the target lacks what any step needs.
+
+    Then nothing is connected, and nothing is waited for.
+    """
+    if step is next(iter(context.scenario.all_steps)):
+        lack = next(iter(lacking(context.scenario, context.world.suite)), None)
+        if lack is not None:
+            raise NotExercised(lack.reason, lack.need if lack.need in NEEDS else "")
+    plain_run(context)
+
+
 def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
     world: World = context.world
     try:
-        plain_run(context)
+        _begun(context, step, plain_run)
         if step is list(context.scenario.all_steps)[-1]:
             world.conclude()
     except NotExercised:

@@ -1,0 +1,127 @@
+"""What a scenario needs of its target, read from its sentences before it begins.
+
+Each step that cannot do without a prompt, a capability or a frame of the profile says so by its wording. What a
+scenario finds out only while it runs (an answer that is over too soon, a greeting without a limit) is not known here.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from greenlight_gate.bdd.parameters import TYPES, question
+from greenlight_gate.session.validation_session import ValidationSession
+
+# A frame of the profile that a step sends; and what is no capability or prompt of a target file.
+SEND = "send."
+STRESS = "limits.allow_stress"
+
+# (wording of a step, what it needs), in the form of `Target.lacks`, or send.FRAME.
+_OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
+    (r" connects with (?!a valid token)", ("authentication",)),
+    (r" with a token that expires | with an expired token, ", ("authentication",)),
+    (r" connects with a token that was signed out$", ("logout",)),
+    (r"^that answer is |second tab restores |other tab follows |asks to restore |reloads the page ", ("resume",)),
+    (r"connection is lost and restored |^all of them reconnect at the same moment$", ("resume",)),
+    (r"client sends a ping\b", ("ping",)),
+    (r" stops the |tries to stop |, and in the first tab twice$", ("stop",)),
+    (r" stops it before its first event$", ("early_stop",)),
+    (r"question at which the model |keeps the model busy$|each prompt to the model ", ("model",)),
+    (r"tries to stop ", ("long_running", f"{SEND}stop")),
+    (r"connection stops responding |sends a heartbeat ", ("heartbeat",)),
+    (r" continue with .* and .* at the same moment$| continues with .* and .* at the same moment$", ("parallel_runs",)),
+    (r" (first|second|other) replica\b| two replicas$|each replica in turn", ("replicas",)),
+    (r" told one replica a secret", ("isolation", "remember", "recall", "resume", "replicas")),
+    (r"^(Redis|PostgreSQL) restarts |^the sign-in service is stopped$", ("services",)),
+    (r" told the assistant a secret$", ("isolation",)),
+    (r" for the soak time$| connect and disconnect \d| leave for good ", ("memory_probe",)),
+    (r"^the users of the stress scale$", (STRESS, "with_tool")),
+    (r"after a question that needs tools|exactly the size limit|to another question$", ("with_tool",)),
+    (r"at a steady rate$| ask for \d+ ms, each with a pause ", ("with_tool",)),
+    (r" something to remember, and then ask for it$", ("remember", "recall")),
+    (r"client sends (?!a ping|a WebSocket ping|a question|\d)|other users' clients send:$", ("errors",)),
+    (r" changes the last question ", (f"{SEND}edit",)),
+    (r" claims .* user id ", (f"{SEND}claim",)),
+    (r"tries to approve what ", ("approval",)),
+    (r" what the assistant asks$|when the assistant asks$|tries to approve what ", (f"{SEND}respond",)),
+)
+_NEEDED = tuple((re.compile(wording), needs) for wording, needs in _OF_STEPS)
+_QUESTIONS = re.compile("|".join(map(re.escape, sorted(TYPES["Question"].texts, key=len, reverse=True))))
+# The prompt of these steps may be another one.
+_ANY_PROMPT = re.compile(r"token expires during the answer|after a question that needs tools")
+# A tool is open then, so that the answer is not over when the user is back.
+_LOST_IN_RUN = re.compile(r"loses? (its|their) connection once |connection is lost once a tool")
+_BACK = re.compile(" reconnects")
+
+
+class Lack(NamedTuple):
+    """What a target lacks for a scenario: by its name in a target file or profile, and in words."""
+
+    need: str
+    reason: str
+
+
+def needs_of(scenario: Any) -> list[str]:
+    """All that a scenario of behave needs, in the order of its steps."""
+    found: dict[str, None] = {}
+    lost = False
+    for step in scenario.all_steps:
+        sentence = str(step.name)
+        found |= dict.fromkeys(_of_sentence(sentence))
+        for row in step.table or ():
+            found |= dict.fromkeys(name for cell in row.cells for name in _prompts(str(cell)))
+        if lost and _BACK.search(sentence):
+            found |= {"resume": None}
+        lost = lost or bool(_LOST_IN_RUN.search(sentence))
+    return list(found)
+
+
+def _of_sentence(sentence: str) -> Iterator[str]:
+    if not _ANY_PROMPT.search(sentence):
+        yield from _prompts(sentence)
+    for wording, needs in _NEEDED:
+        if wording.search(sentence):
+            yield from needs
+
+
+def _prompts(text: str) -> Iterator[str]:
+    for found in _QUESTIONS.finditer(text):
+        yield question(found[0])
+
+
+def lacking(scenario: Any, suite: ValidationSession) -> list[Lack]:
+    """What the session's target and profile lack of all that a scenario needs."""
+    return [lack for need in needs_of(scenario) if (lack := _lack(need, suite)) is not None]
+
+
+def _lack(need: str, suite: ValidationSession) -> Lack | None:
+    target, profile = suite.target, suite.profile
+    if need.startswith(SEND):
+        frame = need.removeprefix(SEND)
+        reason = None if profile.can_send(frame) else f"the profile {profile.name} has no [send.{frame}]"
+    elif need == STRESS:
+        reason = None if target.limits.allow_stress else f"{target.name} does not allow stress tests ({STRESS})"
+    else:
+        reason = suite.lacks(need)
+    return None if reason is None else Lack(need, reason)
+
+
+class Forecast(NamedTuple):
+    """How many scenarios of each category would run, and how many need what is missing, by its name."""
+
+    runs: Mapping[str, int]
+    total: Mapping[str, int]
+    missing: Mapping[str, int]
+
+
+def forecast(scenarios: Iterable[tuple[str, Any]], suite: ValidationSession) -> Forecast:
+    """The forecast for scenarios (category, scenario) against the session's target."""
+    runs: dict[str, int] = {}
+    total: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    for category, scenario in scenarios:
+        found = lacking(scenario, suite)
+        total[category] = total.get(category, 0) + 1
+        runs[category] = runs.get(category, 0) + (not found)
+        for lack in found:
+            missing[lack.need] = missing.get(lack.need, 0) + 1
+    return Forecast(runs, total, missing)

@@ -1,0 +1,100 @@
+"""What scenarios need of a target is known before they begin, and then they cost nothing."""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import greenlight_gate
+import pytest
+from behave.parser import parse_feature
+from greenlight_gate.bdd import parameters
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.needs import forecast, needs_of
+from greenlight_gate.bdd.needs_page import PAGE, page, scenarios
+from greenlight_gate.bdd.runner.step_registry import _begun
+from greenlight_gate.targets.model import NEEDS
+
+parameters.register()
+
+
+def scenario(*steps: str) -> Any:
+    """A scenario of these steps."""
+    feature = parse_feature("Feature: x\n  Scenario: y\n" + "".join(f"    * {step}\n" for step in steps))
+    assert feature is not None
+    return feature.scenarios[0]
+
+
+def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False) -> Any:
+    """A session whose target lacks these."""
+    return SimpleNamespace(
+        lacks=lambda need: f"no {need}" if need in lacks else None,
+        target=SimpleNamespace(name="x", limits=SimpleNamespace(allow_stress=stress)),
+        profile=SimpleNamespace(name="p", can_send=frames.__contains__),
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "needs"),
+    [
+        (["Ada asks a question that needs a tool", "Ada receives the right answer"], ["with_tool"]),
+        (["Ada asks a question that needs two tools at once"], ["parallel_tools"]),
+        (["the complete answer to a question that takes long is known", "that answer is cut at several places, and its "
+          "user reconnects while it is in progress"], ["long_running", "resume"]),
+        (["Ada connects with no token"], ["authentication"]),
+        (["Ada connects with a valid token and receives the right answer"], []),
+        (["Ada's connection is lost", "Ada reconnects"], []),
+        (["Ada's connection is lost once a tool has started", "Ada reconnects after 5 ms"], ["resume"]),
+        (["Ada's client sends a WebSocket ping"], []),
+        (["Ada's client sends a ping"], ["ping"]),
+        (["Ada's client sends text that is not UTF-8"], ["errors"]),
+        (["Bashir's client sends 1000 pings without waiting"], []),
+        (["Ada's token expires during the answer to a question that takes several seconds"], []),
+        (["all of them reconnect at the same moment and ask again"], []),
+        (["Bashir claims Ada's user id and asks a question that needs a tool"], ["with_tool", "send.claim"]),
+        (["Ada asks at the same moment:\n      | question |\n      | a question whose tool fails |"], ["failing_tool"]),
+        (["the users of the stress scale"], ["limits.allow_stress", "with_tool"]),
+    ],
+)  # fmt: skip
+def test_what_sentences_need(steps: list[str], needs: list[str]) -> None:
+    assert needs_of(scenario(*steps)) == needs
+
+
+def test_every_need_that_an_action_has_by_name_is_known_of_some_scenario() -> None:
+    source = "".join(path.read_text() for path in Path(greenlight_gate.__file__).parent.glob("bdd/**/*.py"))
+    asked = {name for call in re.findall(r"\.need\(([^)]*)\)", source) for name in re.findall(r'"(\w+)"', call)}
+    known = {need for _, each in scenarios() for need in needs_of(each)}
+
+    assert len(asked) > 10
+    assert asked - known == set()
+    assert {need for need in known if "." not in need} - set(NEEDS) == set()
+
+
+@pytest.mark.parametrize("lacks", [(), ("resume",), ("with_tool",)])
+def test_a_scenario_that_lacks_anything_runs_none_of_its_steps(lacks: tuple[str, ...]) -> None:
+    each = scenario("Ada asks a question that needs a tool", "Ada's second tab restores the conversation")
+    ran: list[object] = []
+    context = SimpleNamespace(scenario=each, world=SimpleNamespace(suite=suite(*lacks)))
+    if not lacks:
+        for step in each.steps:
+            _begun(context, step, ran.append)
+        assert ran == [context, context]
+        return
+    with pytest.raises(NotExercised, match=f"no {lacks[0]}") as caught:
+        _begun(context, each.steps[0], ran.append)
+    assert (caught.value.need, ran) == (lacks[0], [])
+
+
+def test_the_forecast_counts_what_would_run_and_what_is_missing() -> None:
+    tool, stop = scenario("Ada asks a question that needs a tool"), scenario("Ada stops the run that has ended")
+    claims = scenario("Bashir claims Ada's user id and asks a question that needs a tool")
+    found = forecast([("functional", tool), ("functional", stop), ("security", claims)], suite("stop"))
+
+    assert (found.runs, found.total) == ({"functional": 1, "security": 0}, {"functional": 2, "security": 1})
+    assert found.missing == {"stop": 1, "send.claim": 1}
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m greenlight_gate.bdd.needs_page"
