@@ -134,3 +134,21 @@ def test_profile_check_warns_of_others_frames_where_nothing_says_whose_they_are(
     out = capsys.readouterr().out
     assert ("WARNING 2 frames belong to users of other connections" in out) == (not scoped)
     assert "ISOLATION-2" in out
+
+
+@pytest.mark.parametrize(("first", "warned"), [("It is ", True), ("I add up ", False)])
+def test_a_profile_that_takes_pieces_of_the_answer_for_reasoning_is_warned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], first: str, warned: bool
+) -> None:
+    thinks = (
+        '[[event]]\nwhen = { type = "token" }\nis = "agent_thinking"\ncollapse = "until_other_kind"\ntext = "bit"\n'
+    )
+    texts = [("token", "bit", first), ("token", "bit", "391."), ("final", "answer", "It is 391.")]
+    came = [{"type": "started", "run_id": "r1"}]
+    came += [{"type": kind, "run_id": "r1", name: text} for kind, name, text in texts]
+    lines = _frames("ada", ("out", {"type": "ask", "text": "well?"}), *[("in", frame) for frame in came])
+
+    _, out = _checked(tmp_path, SMALL.replace("[send.start]", f"{thinks}[send.start]"), lines, capsys)
+
+    said = "the text of agent_thinking is the beginning of the answer in 1 of 1 run"
+    assert (said in out) == warned

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from greenlight_gate.events import FIVE, Control, Event, Foreign, Ignored, More, Reading, Unmapped, each
+from greenlight_gate.events import (
+    ENDS,
+    FIVE,
+    Control,
+    Event,
+    EventKind,
+    Foreign,
+    Ignored,
+    More,
+    Reading,
+    Unmapped,
+    each,
+)
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import numbered
 from greenlight_gate.trace import AnyRecord, Received
@@ -14,6 +26,8 @@ from greenlight_gate.wire.profile import Profile
 
 # Above this share of frames that cannot be read, the evidence is not conclusive (EVIDENCE).
 MOST_UNMAPPED = 0.05
+# From so many pieces on, what comes is no beginning.
+_MOST_STARTS = 50
 Entries = Sequence[tuple[AnyRecord, Reading | None]]
 
 
@@ -51,10 +65,52 @@ class FrameSummary:
             console.print(f"not observable with this profile: {kind} ({escape(why)})", highlight=False, soft_wrap=True)
         if self.missing:
             console.print(f"not received here: {', '.join(self.missing)}", highlight=False)
+        same, runs = pieces_of_answer(self.entries)
+        if same * 2 > runs:
+            console.print(
+                f"[bold yellow]WARNING[/] {escape(_pieces_warning(same, runs))}", highlight=False, soft_wrap=True
+            )
         if self.unmapped:
             share = 100 * self.unmapped / self.messages
             limit = f"the verdict is INCONCLUSIVE above {100 * MOST_UNMAPPED:g} %"
             console.print(f"{self.unmapped} unmapped: {share:.1f} % of all ({limit})", highlight=False)
+
+
+def _pieces_warning(same: int, runs: int) -> str:
+    return (
+        f"the text of agent_thinking is the beginning of the answer in {same} of {numbered(runs, 'run')}: pieces of "
+        'the answer are no reasoning; map them to agent_completed with collapse = "always"'
+    )
+
+
+def pieces_of_answer(entries: Entries) -> tuple[int, int]:
+    """In how many runs agent_thinking is the beginning of the answer, and how many have an answer.
+
+    Compared is each stream, an event with what was more of it, from each of its first pieces on.
+    """
+    streams: dict[tuple[str, str | None], list[list[str]]] = {}
+    same = runs = 0
+    for record, reading in entries:
+        for part in each(reading):
+            event = part.event if isinstance(part, More) else part
+            if not isinstance(event, Event) or event.parent is not None:
+                continue
+            found = streams.setdefault((record.connection, event.run), [])
+            if event.kind is EventKind.THINKING:
+                if not isinstance(part, More) or not found:
+                    found.append([])
+                found[-1].append(event.text or "")
+            elif isinstance(part, Event) and event.kind in ENDS:
+                answer = (event.text or "").strip() if event.kind is EventKind.COMPLETED else ""
+                runs += bool(answer)
+                same += any(_begins(answer, stream) for stream in found)
+                found.clear()
+    return same, runs
+
+
+def _begins(answer: str, pieces: list[str]) -> bool:
+    starts = range(min(len(pieces), _MOST_STARTS))
+    return any((text := "".join(pieces[start:]).strip()) and answer.startswith(text) for start in starts)
 
 
 def _named(part: Event | Control | Unmapped | More | Ignored | Foreign) -> tuple[str, str]:
