@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.doctor_forecast import forecast_lines
+from greenlight_gate.cli.doctor_tries import Tried, Tries
 from greenlight_gate.cli.options import HERE, command_of, new_file, target, zero_or_more
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.cli.views.frames import FrameSummary
@@ -47,12 +49,16 @@ def add(commands: Any) -> None:
     )
 
 
-_RUN_S = 330.0
+_RUN_S = 1_200.0
 _AGAIN_S = 0.2
 
 
 class Examination:
-    """The checks from DNS to the end of an answer; each prints its own line."""
+    """The checks from DNS to a second user; each prints its own line.
+
+    `as_declared`: whether what was tried after the first answer went as the target file says. `answer_s`: how long the
+    first answer took.
+    """
 
     def __init__(self, suite: ValidationSession, console: Console) -> None:
         self.suite = suite
@@ -60,6 +66,8 @@ class Examination:
         self.recorder: Recorder | None = None
         self.question: UserRequest | None = None
         self.session: Session | None = None
+        self.as_declared = True
+        self.answer_s = 0.0
 
     async def walk(self, wait_s: float = 0.0) -> None:
         """All of it. Raises TargetFault, NotConnected or Misconfigured at the step that fails.
@@ -70,9 +78,12 @@ class Examination:
         await self.reach()
         session = await self.connect()
         await self.ask(session)
+        assert self.recorder is not None
+        # What comes after a broken answer would repeat what is wrong with it.
+        if self.question is not None and self.question.has_end and not self.recorder.findings:
+            self.as_declared = await Tries(self.suite, self.recorder, session).all(self._show)
         await session.close()
-        if self.recorder is not None:
-            self.recorder.finish()
+        self.recorder.finish()
 
     async def _listens(self, wait_s: float) -> None:
         target, until = self.suite.target, time.monotonic() + wait_s
@@ -120,15 +131,26 @@ class Examination:
         canary = suite.canary(target.personas[0])
         text = target.question(prompt, canary)
         self.question = await session.ask(text, target.expectation(prompt, canary))
+        began = time.monotonic()
         await session.wait_end(self.question)
-        self._ok("one run", f"{numbered(len(self.question.events), 'event')} in answer to {named(text)!r}")
+        came = f"{numbered(len(self.question.events), 'event')} in answer to {named(text)!r}"
+        self.answer_s = time.monotonic() - began
+        if self.question.has_end:
+            self._ok("one run", came)
+        else:
+            self._show(Tried("no", "one run", f"no end of the run within {self.answer_s:.1f} s: {came}"))
 
     def _ok(self, step: str, text: str) -> None:
-        self.console.print(f"[green]ok[/]  {step:<10} {escape(text)}", highlight=False)
+        self._show(Tried("ok", step, text))
+
+    def _show(self, tried: Tried) -> None:
+        colour = {"ok": "green", "no": "red"}.get(tried.mark, "yellow")
+        line = f"[{colour}]{tried.mark}[/]  {tried.step:<11} {escape(named(tried.text))}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Returns 0 if one run is complete and without findings, else 1. Raises Misconfigured."""
+    """Returns 0 if a run is complete, each try went as declared and nothing was found, else 1. Raises Misconfigured."""
     console = Terminal()
     suite = ValidationSession(SessionPlan(environment=options.environment, environ=dict(os.environ)))
     examination: Examination | None = None
@@ -170,6 +192,9 @@ def _diagnosis(examination: Examination, console: Console, record: Path | None) 
     assert question is not None
     summary = _show_frames(examination, console, record)
     well = not recorder.findings and question.answer is not None and not summary.too_many_unmapped
+    well = well and examination.as_declared
+    for line in forecast_lines(examination.suite, question, examination.answer_s):
+        console.print(escape(line), highlight=False, soft_wrap=True)
     console.print(f"\nNext: {escape(_next_step(examination, summary))}", highlight=False, soft_wrap=True)
     return 0 if well else 1
 
@@ -189,6 +214,8 @@ def _next_step(examination: Examination, summary: FrameSummary) -> str:
             f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
             f"reads a frame wrongly; then greenlight doctor{where}"
         )
+    if not examination.as_declared:
+        return f"correct what says no above, or declare that this target cannot do it; then greenlight doctor{where}"
     if summary.missing:
         missing = " and ".join(summary.missing)
         return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"

@@ -1,5 +1,6 @@
 """What `greenlight doctor` says to do next."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -35,3 +36,41 @@ def test_where_nothing_listens_it_names_what_holds_the_url(tmp_path: Path, repla
 
     assert ran.code == 3
     assert ran.err.endswith(f"but connection refused; start the backend, or correct {blamed}\n")
+
+
+def _lines(out: str) -> dict[str, str]:
+    """The mark of each step that doctor took, by its name."""
+    found = re.findall(r"^(ok|no|--)  (.{11}) ", out, re.MULTILINE)
+    return {step.strip(): mark for mark, step in found}
+
+
+def test_after_the_first_answer_it_tries_what_scenarios_need_and_forecasts_them(tmp_path: Path) -> None:
+    ran = greenlight(tmp_path, "doctor")
+
+    assert ran.code == 0, ran.out + ran.err
+    steps = ("2nd request", "stop", "failure", "reconnect", "2nd user")
+    assert {step: mark for step, mark in _lines(ran.out).items() if step in steps} == dict.fromkeys(steps, "ok")
+    assert "Ada and Bashir each received their own canary, and not the other's" in ran.out
+    assert re.search(r"^Forecast: \d+ of \d+ scenarios would run, in about \d+ min\.$", ran.out, re.MULTILINE)
+    assert "missing, with the scenarios that need it: replicas (" in ran.out
+
+
+def test_a_run_without_an_end_is_never_ok(tmp_path: Path) -> None:
+    with HostileServer(does.conversation(does.saying_nothing), does.health()) as server:
+        target(tmp_path, server.url)
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert (ran.code, _lines(ran.out)["one run"]) == (1, "no")
+    assert "no end of the run within " in ran.out
+    assert ": 0 events in answer to 'What is 17*23?" in ran.out
+
+
+def test_what_a_target_declares_and_cannot_do_is_said(tmp_path: Path) -> None:
+    with HostileServer(does.conversation(does.rightly), does.health()) as server:
+        path = target(tmp_path, server.url, more='[prompts.failing_tool]\nask = "Fail."\ntools = ["calculator"]\n')
+        assert path.exists()
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert (ran.code, _lines(ran.out)["stop"], _lines(ran.out)["failure"]) == (1, "--", "no")
+    assert "not tried: hostile declares capabilities.stop = false" in ran.out
+    assert "no tool_completed says that its tool failed" in ran.out

@@ -1,0 +1,161 @@
+"""What doctor tries after the first answer: a second request, a stop, a failing request, a reconnect, a second user."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.session import Session
+from greenlight_gate.events import EventKind
+from greenlight_gate.findings import numbered
+from greenlight_gate.session.loop_thread import together
+from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.targets.access import TargetFault
+from greenlight_gate.targets.sections import CANARY, Persona
+
+# The prompts that fail in some way, the plainest first.
+_FAILING = ("failing_agent", "failing_tool", "moderated")
+_LONG = "long_running"
+
+
+class Tried(NamedTuple):
+    """What came of one try: it did as the target file says (ok), did not (no), or was not tried (--)."""
+
+    mark: str
+    step: str
+    text: str
+
+
+class Tries:
+    """Tries what scenarios will need, each with as few requests as show it. `session`: the first user's, still open."""
+
+    def __init__(self, suite: ValidationSession, recorder: Recorder, session: Session) -> None:
+        self.suite = suite
+        self.recorder = recorder
+        self.session = session
+
+    async def all(self, show: Callable[[Tried], None]) -> bool:
+        """Tries all, and shows each as it ends. Returns whether nothing was as it should not be."""
+        well = True
+        for step, attempt in (
+            ("2nd request", self.second_request), ("stop", self.stop), ("failure", self.failure),
+            ("reconnect", self.reconnect), ("2nd user", self.second_user),
+        ):  # fmt: skip
+            tried = await self._tried(step, attempt)
+            show(tried)
+            well = well and tried.mark != "no"
+        await self.session.close()
+        return well
+
+    async def _tried(self, step: str, attempt: Callable[[], Awaitable[tuple[str, str]]]) -> Tried:
+        try:
+            mark, text = await attempt()
+        except (NotConnected, TargetFault) as error:
+            mark, text = "no", str(error)
+        return Tried(mark, step, text)
+
+    async def second_request(self) -> tuple[str, str]:
+        """One more request of the same user."""
+        before = self.session
+        question = await self._ask(self.suite.first_prompt)
+        where = "on the same connection" if self.session is before else "on a new connection"
+        return _ended(question, where)
+
+    async def stop(self) -> tuple[str, str]:
+        """A request that is stopped as soon as anything came."""
+        if (reason := self.suite.lacks("stop")) is not None:
+            return "--", f"not tried: {reason}"
+        prompt = _LONG if self.suite.lacks(_LONG) is None else self.suite.first_prompt
+        question = await self._ask(prompt, wait=False)
+        await self.session.wait_until(question, question.has_begun)
+        if question.over:
+            return (
+                "--",
+                f"the answer was over before it could be stopped: a prompt {_LONG} with a longer answer shows it",
+            )
+        await self.session.stop(question)
+        await self.session.wait_end(question)
+        ended_by = question.outcome.ended_by if question.outcome is not None else None
+        if ended_by is EventKind.STOPPED:
+            return "ok", f"the run ended with agent_stopped after {numbered(len(question.events), 'event')}"
+        return "no", f"expected agent_stopped, got {ended_by or 'no end of the run within its budget'}"
+
+    async def failure(self) -> tuple[str, str]:
+        """A request that fails, in the way that the target file has a prompt for."""
+        prompt = next((name for name in _FAILING if self.suite.lacks(name) is None), None)
+        if prompt is None:
+            return "--", f"not tried: {self.suite.target.name} has no {' or '.join(f'[prompts.{n}]' for n in _FAILING)}"
+        question = await self._ask(prompt)
+        if question.outcome is not None and question.outcome.error is not None:
+            return "ok", f"{prompt} was refused with an error"
+        failed = any(event.tool_failed for event in question.events)
+        if prompt == "failing_tool" and question.has_end and not failed:
+            return "no", "the run ended, but no tool_completed says that its tool failed (status of the profile)"
+        return _ended(question, f"to {prompt}")
+
+    async def reconnect(self) -> tuple[str, str]:
+        """The connection ends, and the user is back in the same tab and asks."""
+        await self._renew()
+        return _ended(await self._ask(self.suite.first_prompt), "after a reconnect")
+
+    async def second_user(self) -> tuple[str, str]:
+        """Two users ask at the same time; neither may receive what is the other's."""
+        suite = self.suite
+        if len(suite.target.personas) < 2:
+            return "--", f"not tried: {suite.target.name} has a single persona"
+        other = suite.target.personas[1]
+        theirs = suite.new_session(Session, other.name, other, self.recorder)
+        await theirs.connect(await suite.access.token_for(other), suite.tls)
+        try:
+            prompt = suite.target.secret_prompt or suite.first_prompt
+            if prompt == "recall":
+                await together([self._ask("remember"), self._ask_on(theirs, "remember")])
+            mine, second = await together([self._ask(prompt), self._ask_on(theirs, prompt)])
+        finally:
+            await theirs.close()
+        leaks = [str(finding) for finding in self.recorder.findings if finding.rule.startswith("ISOLATION")]
+        if leaks:
+            return "no", leaks[0]
+        if not (mine.has_end and second.has_end):
+            return _ended(second if mine.has_end else mine, f"to {other.name} and {self.session.user} at the same time")
+        shown = all(suite.canary(each.played_by) in (asked.answer or "") for each, asked in
+                    ((self.session, mine), (theirs, second)))  # fmt: skip
+        if shown:
+            return "ok", f"{self.session.user} and {other.name} each received their own canary, and not the other's"
+        return "ok", f"{other.name} was answered; no answer holds {CANARY}, so that isolation is not shown"
+
+    # Asking -------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, prompt: str, *, wait: bool = True) -> UserRequest:
+        if self.session.needs_another_to_ask or not self.session.open:
+            await self._renew()
+        return await self._ask_on(self.session, prompt, wait=wait)
+
+    async def _ask_on(self, session: Session, prompt: str, *, wait: bool = True) -> UserRequest:
+        target, canary = self.suite.target, self.suite.canary(session.played_by)
+        text, expect = target.question(prompt, canary), target.expectation(prompt, canary)
+        if session.needs_another_to_ask:
+            raise NotConnected(f"{session.user}'s connection answers a single request")
+        question = await session.ask(text, expect, refusable=prompt == "moderated")
+        if wait:
+            await session.wait_end(question)
+        return question
+
+    async def _renew(self) -> None:
+        before, suite = self.session, self.suite
+        persona: Persona = before.played_by
+        await before.close(keep_tab=True)
+        self.session = suite.new_session(Session, before.user, persona, self.recorder, before=before)
+        await self.session.connect(await suite.access.token_for(persona), suite.tls)
+
+
+def _ended(question: UserRequest, where: str) -> tuple[str, str]:
+    """Whether a run ended as the prompt says."""
+    came = numbered(len(question.events), "event")
+    ended_by = question.outcome.ended_by if question.outcome is not None else None
+    if ended_by is None:
+        return "no", f"no end of the answer {where} within the budgets: {came} came"
+    if ended_by is not question.expect.end:
+        return "no", f"expected {question.expect.end} {where}, got {ended_by}"
+    return "ok", f"answered {where}: {came}"
