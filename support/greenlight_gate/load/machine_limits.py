@@ -46,8 +46,9 @@ def ports() -> int:
 def sources_for(users: int, url: str, configured: tuple[str, ...]) -> tuple[str, ...]:
     """The source addresses to connect from; () leaves the choice to the system.
 
-    To a target on loopback, further loopback addresses are used. Raises MachineLimit where the ports of one address do
-    not suffice and no others are given, and for what is no address: the target would be blamed for it.
+    To a target on loopback, further loopback addresses are used, each for half of its ports. Raises MachineLimit where
+    the ports of one address do not suffice and no others are given, and for what is no address: the target would be
+    blamed for it.
     """
     for source in configured:
         try:
@@ -63,11 +64,13 @@ def sources_for(users: int, url: str, configured: tuple[str, ...]) -> tuple[str,
                 f"(--source)"
             )
         return configured
-    if needed <= 1:
-        return ()
     host = urlsplit(url).hostname or ""
     if host.startswith("127.") or host == "localhost":
-        return tuple(f"127.0.0.{number}" for number in range(2, needed + 2))
+        # Linux takes every second port first: once these are used up, it looks at all of them for each connection.
+        needed = -(-users // (each // 2))
+        return tuple(f"127.0.0.{number}" for number in range(2, needed + 2)) if needed > 1 else ()
+    if needed <= 1:
+        return ()
     raise MachineLimit(
         f"{users} users need more than the {each} ports of one source address: widen {_PORTS}, or give {needed} "
         f"addresses of this machine (--source ADDRESS, repeated)"

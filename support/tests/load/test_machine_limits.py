@@ -38,8 +38,9 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(limits: tuple[int, int])
 def test_ports_and_source_addresses() -> None:
     each = ports()
     assert 1_000 < each <= 65_536
-    assert sources_for(each, "ws://127.0.0.1:80/ws", ()) == ()
-    assert sources_for(each + 1, "ws://127.0.0.1:80/ws", ()) == ("127.0.0.2", "127.0.0.3")
+    assert sources_for(each // 2, "ws://127.0.0.1:80/ws", ()) == ()
+    assert sources_for(each // 2 + 1, "ws://127.0.0.1:80/ws", ()) == ("127.0.0.2", "127.0.0.3")
+    assert sources_for(each, "ws://chat.example/ws", ()) == ()
     assert sources_for(5, "ws://chat.example/ws", ("10.0.0.5",)) == ("10.0.0.5",)
     with pytest.raises(MachineLimit, match="need 2 source addresses"):
         sources_for(each + 1, "ws://chat.example/ws", ("10.0.0.5",))
