@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from support.tests.backend.users import ENVIRONMENT
 from support.tests.needs import skip_without_services
 
 LONG = ("slow", "assurance")
+# Of the long tests, files that take more than a minute.
+LONGEST = ("test_readme_pasted.py", "test_bad_input.py", "test_jobs.py", "test_pipelines.py")
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +85,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadFileScheduling
 
+    config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Orders the files of long tests: those that take longest begin first, or one would be left for the end.
+
+    Each worker is given one more file at once, which waits: those with a single test are the next. Then come the
+    largest.
+    """
+    if config.option.markexpr in LONG:
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path.name not in LONGEST, tests[item.path] > 1, -tests[item.path]))
 
 
 def pytest_collection_finish() -> None:
