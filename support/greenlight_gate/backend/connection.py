@@ -1,9 +1,10 @@
-"""One WebSocket connection: it sends events in order, and closes when its token expires."""
+"""One connection, by WebSocket or HTTP: it sends events in order, and closes when its token expires."""
 
 import asyncio
 import time
 import uuid
 from collections import Counter, deque
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from greenlight_gate.backend.bus import Bus
@@ -13,7 +14,6 @@ from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing, Re
 from greenlight_gate.backend.hooks import Chain
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.tokens import Identity
-from greenlight_gate.backend.websocket_protocol import ChatProtocol
 
 # A connection with this much unread data is closed (1008), so that a slow reader cannot fill the memory.
 _MAX_WAITING_FRAMES = 10_000
@@ -33,10 +33,36 @@ class ConnectionHub(Protocol):
     notes: dict[str, Any]
 
 
+class ConnectionProtocol(Protocol):
+    """What a connection writes to: a WebSocket, or the stream that answers an HTTP request."""
+
+    listener: Any
+    parts: Any
+    writable: asyncio.Event
+
+    def write_frame(self, frame: Frame) -> None:
+        """Send a frame; on a closed connection nothing happens."""
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """End the connection."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+    def hang_up(self) -> None:
+        """End the connection after what was sent before."""
+
+    def start_keepalive(self) -> None:
+        """Send heartbeats again."""
+
+    def stop_keepalive(self) -> None:
+        """Send no more heartbeats."""
+
+
 class ServedConnection:
     """Sends to one client. `notes` and `counts` are for defects; a healthy backend leaves them empty."""
 
-    def __init__(self, hub: ConnectionHub, protocol: ChatProtocol, identity: Identity, token: str) -> None:
+    def __init__(self, hub: ConnectionHub, protocol: ConnectionProtocol, identity: Identity, token: str) -> None:
         self.hub = hub
         self.protocol = protocol
         self.identity = identity
@@ -60,13 +86,32 @@ class ServedConnection:
         """The user of the connection."""
         return self.identity.user_id
 
+    @property
+    def runs_here(self) -> Collection[str]:
+        """The ids of the open runs that count for the limit, and in which a request may be sent again."""
+        return self.open_runs
+
+    def repeated(self, request_id: object) -> None:
+        """Do nothing: the run of the request that was sent again is in progress here, and sends what is due."""
+
+    def run_over(self, run_id: str) -> None:
+        """Do nothing: the connection outlives its runs."""
+
     def open(self) -> None:
         """Send connection_established and start the timer for the expiry of the token."""
+        self.begin_expiry()
+        self.send(self.greeting())
+
+    def begin_expiry(self) -> None:
+        """Start the timer for the expiry of the token."""
         expires_at = self.hub.chain.expiry(self, self.identity.expires_at)
         if expires_at is not None:
             # The loop's timers fire up to a few milliseconds early, but the connection must not close so early.
             delay_s = max(0.0, expires_at - time.time()) + 0.01
             self._expiry = asyncio.get_running_loop().call_later(min(delay_s, 3e8), self._token_expired)
+
+    def greeting(self) -> Body:
+        """Return connection_established."""
         settings = self.hub.settings
         greeting: Body = {
             "type": "connection_established",
@@ -76,7 +121,7 @@ class ServedConnection:
             "resumable": settings.resume,
             "config": {"heartbeat_interval_s": settings.heartbeat_s, "max_message_bytes": settings.max_message_bytes},
         }
-        self.send(self.hub.chain.greeting(self, greeting))
+        return self.hub.chain.greeting(self, greeting)
 
     def detach(self) -> None:
         """Release all resources; the client has disconnected."""

@@ -73,6 +73,13 @@ class Follower:
         finally:
             self._busy = False
 
+    async def settle(self) -> None:
+        """Send all that is stored by now, after what is being read already."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading})
+        self._behind = True
+        await self.catch_up()
+
     def stop(self) -> None:
         """Stop sending."""
         if self._reading is not None:

@@ -34,6 +34,16 @@ class TimeoutHttpProtocol(H11Protocol):
         self._wait_for_a_request()
         super().on_response_complete()
 
+    def handle_events(self) -> None:
+        """Let the application find this protocol in the scope's state, as `http`."""
+        super().handle_events()
+        if self.scope is not None:
+            self.scope["state"]["http"] = self
+
+    def keep_open(self) -> None:
+        """The request is answered with a stream, which may take any time."""
+        self._stop_waiting()
+
     def _wait_for_a_request(self) -> None:
         self._stop_waiting()
         self._patience = self.loop.call_later(_REQUEST_WITHIN_S, self.transport.close)

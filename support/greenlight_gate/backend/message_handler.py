@@ -76,13 +76,14 @@ class MessageHandler:
         if not (replaced is None or (isinstance(replaced, str) and thread_id is not None)):
             raise _BadRequestError("payload.replaces_run_id must be a text, with payload.thread_id, or null")
         if self._is_repeated(message, request_id):
-            return  # its run is in progress here, and sends what is to be received
+            self._connection.repeated(request_id)
+            return
         user_id = self._acting(message)
         if thread_id is not None and not self._may(
             "start", user_id, owner := await self._hub.store.owner_of(thread_id)
         ):
             self._not_theirs(owner, request_id)
-        elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
+        elif len(self._connection.runs_here) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
             self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
         elif replaced and thread_id and not await self._forget_from(thread_id, replaced):
@@ -101,8 +102,8 @@ class MessageHandler:
         return True
 
     def _is_repeated(self, message: Body, request_id: Any) -> bool:
-        """Whether a request of this connection with the same id is in progress: a double click, or a resend."""
-        known = request_id is not None and self._hub.runs.asked(self._connection, request_id) is not None
+        """Whether a request with the same id is in progress here: a double click, or a resend."""
+        known = request_id is not None and self._hub.runs.asked(self._connection.runs_here, request_id) is not None
         return known and self._hub.chain.repeated(self._connection, message)
 
     async def _stop(self, message: Body, request_id: Any) -> None:

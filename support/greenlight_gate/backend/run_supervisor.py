@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Iterable
 
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, run_topic
@@ -47,9 +48,9 @@ class RunSupervisor:
                 return run
         return None
 
-    def asked(self, connection: ServedConnection, request_id: str | int) -> AgentRun | None:
-        """The open run of this connection that answers a request with this id, if any."""
-        runs = (self._open[run_id] for run_id in connection.open_runs)
+    def asked(self, run_ids: Iterable[str], request_id: str | int) -> AgentRun | None:
+        """The one of these open runs that answers a request with this id, if any."""
+        runs = (self._open[run_id] for run_id in run_ids)
         return next((run for run in runs if run.request_id == request_id and not run.ended), None)
 
     async def start(
@@ -120,6 +121,8 @@ class RunSupervisor:
         self._release(run)
         await self._chain.ended(run, self._journal)
         self._bus.drop(run_topic(run.run_id))
+        for connection in filter(None, (run.connection, *run.watchers)):
+            connection.run_over(run.run_id)
 
     def _release(self, run: AgentRun) -> None:
         self._open.pop(run.run_id, None)

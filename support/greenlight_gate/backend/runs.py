@@ -21,7 +21,8 @@ class AgentRun:
     """One run. `request_id` is the client's own, a string, a number or None; `parent` is set for a sub-agent's run.
 
     `asked`: what is asked of the user, by its id, and the answer once it has come; `call_ids`: of the tool calls that
-    are still to be made, in their order. `notes` is for defects.
+    are still to be made, in their order. `watchers`: connections, beside its own, that wait for its end. `notes` is
+    for defects.
     """
 
     request_id: str | int | None
@@ -43,6 +44,7 @@ class AgentRun:
     asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     call_ids: list[str] = field(default_factory=list)
+    watchers: list[ServedConnection] = field(default_factory=list)
 
     @property
     def root(self) -> "AgentRun":

@@ -1,4 +1,4 @@
-"""The routes: health, sign-in, sign-out, metrics and the WebSocket."""
+"""The routes: health, sign-in, sign-out, metrics, the WebSocket, and the same chat by HTTP with event streams."""
 
 import asyncio
 import time
@@ -14,11 +14,19 @@ from greenlight_gate.backend import process_metrics
 from greenlight_gate.backend.admin import admin_routes
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
+from greenlight_gate.backend.frames import encode
+from greenlight_gate.backend.http_stream import (
+    EventStreamResponse,
+    StreamConnection,
+    as_message,
+    read_text,
+)
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.message_handler import MessageHandler
 from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.settings import API_VERSION, SERVICE_NAME
-from greenlight_gate.backend.tokens import Attempt, read_attempt
+from greenlight_gate.backend.stream_writer import StreamWriter
+from greenlight_gate.backend.tokens import Attempt, Identity, read_attempt
 
 
 def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
@@ -31,6 +39,11 @@ def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
             Route("/auth/logout", web.logout, methods=["POST"]),
             Route("/metrics", web.metrics),
             WebSocketRoute("/ws", web.websocket),
+            Route("/session", web.session),
+            Route("/chat", web.chat, methods=["POST"]),
+            Route("/threads/{thread_id}/events", web.thread_events),
+            Route("/runs/{run_id}/stop", web.stop, methods=["POST"]),
+            Route("/runs/{run_id}/input", web.answer_input, methods=["POST"]),
             *admin_routes(hub, admin_token),
         ]
     )
@@ -95,12 +108,7 @@ class _Web:
     async def websocket(self, websocket: WebSocket) -> None:
         hub = self._hub()
         attempt = _attempt(websocket)
-        status = await hub.chain.handshake(hub, attempt)
-        if hub.settings.variation.slow_handshake_s:
-            await asyncio.sleep(hub.settings.variation.slow_handshake_s)
-        await hub.tokens.learn_keys(attempt.token)
-        judged = None if attempt.source in {"", "query"} else hub.tokens.identify(attempt.token)
-        identity = await hub.tokens.admitted(hub.chain.credentials(hub, attempt, judged))
+        status, identity = await _admit(hub, attempt)
         try:
             if status is not None:
                 await websocket.send_denial_response(problem(status, "not now"))
@@ -114,6 +122,85 @@ class _Web:
         except WebSocketDisconnect:
             # The client disconnected before the response.
             return
+
+    async def session(self, request: Request) -> Response:
+        connection = await self._stream_of(request)
+        if isinstance(connection, Response):
+            return connection
+        return Response(encode(connection.greeting()), media_type="application/json")
+
+    async def chat(self, request: Request) -> Response:
+        connection = await self._stream_of(request)
+        if isinstance(connection, Response):
+            return connection
+        text = await self._body(request, connection)
+        if isinstance(text, Response):
+            return text
+        return EventStreamResponse(self._hub(), connection, text, streams=True)
+
+    async def _body(self, request: Request, connection: StreamConnection) -> str | Response:
+        """The body of a request as text, or the refusal."""
+        try:
+            text = await read_text(request, self._hub().settings.max_message_bytes)
+        except UnicodeDecodeError:
+            connection.refuse("BAD_JSON", "a message is UTF-8")
+            return JSONResponse(connection.writer.error, 400)
+        if text is None:
+            # A connection that nothing is read from any more cannot be used again.
+            connection.too_large()
+            return JSONResponse(connection.writer.error, 413, headers={"Connection": "close"})
+        return text
+
+    async def thread_events(self, request: Request) -> Response:
+        connection = await self._stream_of(request)
+        if isinstance(connection, Response):
+            return connection
+        connection.restores = request.path_params["thread_id"]
+        last_id = request.headers.get("last-event-id", "0")
+        last_seq = int(last_id) if last_id.isascii() and last_id.isdigit() else last_id
+        message = as_message(type="session_restore", thread_id=connection.restores, last_seq=last_seq)
+        return EventStreamResponse(self._hub(), connection, message, streams=True)
+
+    async def stop(self, request: Request) -> Response:
+        connection = await self._stream_of(request)
+        if isinstance(connection, Response):
+            return connection
+        message = as_message(type="stop_agent", run_id=request.path_params["run_id"])
+        return EventStreamResponse(self._hub(), connection, message, streams=False)
+
+    async def answer_input(self, request: Request) -> Response:
+        connection = await self._stream_of(request)
+        if isinstance(connection, Response):
+            return connection
+        text = await self._body(request, connection)
+        if isinstance(text, Response):
+            return text
+        message = as_message(text, type="input_response", run_id=request.path_params["run_id"])
+        return EventStreamResponse(self._hub(), connection, message, streams=False)
+
+    async def _stream_of(self, request: Request) -> StreamConnection | Response:
+        """The connection of a signed-in user, or the refusal."""
+        hub = self._hub()
+        client = request.client.host if request.client else ""
+        attempt = read_attempt(request.headers.get("authorization", ""), (), request.query_params.multi_items(), client)
+        status, identity = await _admit(hub, attempt)
+        if status is not None:
+            return problem(status, "not now")
+        if identity is None:
+            return problem(401, _why_refused(attempt))
+        await hub.store.remember_user(identity.user_id)
+        transport = request.scope["state"]["http"].transport
+        return StreamConnection(hub, StreamWriter(transport, hub.settings.heartbeat_s), identity, attempt.token)
+
+
+async def _admit(hub: Hub, attempt: Attempt) -> tuple[int | None, Identity | None]:
+    """The status with which all users are refused now, or None; and whose token it is, None if it is not valid."""
+    status = await hub.chain.handshake(hub, attempt)
+    if hub.settings.variation.slow_handshake_s:
+        await asyncio.sleep(hub.settings.variation.slow_handshake_s)
+    await hub.tokens.learn_keys(attempt.token)
+    judged = None if attempt.source in {"", "query"} else hub.tokens.identify(attempt.token)
+    return status, await hub.tokens.admitted(hub.chain.credentials(hub, attempt, judged))
 
 
 async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection) -> None:
