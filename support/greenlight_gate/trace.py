@@ -151,7 +151,8 @@ class Other(_Payload, frozen=True, kw_only=True):
     """Received data that is no complete message.
 
     `what`: a `ping` or a `pong` with a payload, a `close` frame whose text is not the reason in `Closed`, or the `part`
-    of a message that had arrived when the connection ended.
+    of a message that had arrived when the connection ended. Of an event stream: a `comment`, or the field `id` or
+    `event` of an event.
     """
 
     what: str
@@ -205,6 +206,27 @@ class Responded(Record, frozen=True):
             return None
         ids = {} if self.request is None else {"request": self.request}
         return Control("error", {"code": str(self.status), "text": f"HTTP {self.status}", **ids})
+
+
+class RequestAnswered(Record, frozen=True):
+    """The answer to an HTTP request that carried a message: the head of a stream, or all of another answer.
+
+    `request`: of the message. `problem`: what is wrong with it, if a stream was expected and something else came
+    without an error status. `after_ms`: from the request to the head. `body`: of an error, as far as it is stored.
+    """
+
+    status: int
+    after_ms: float
+    request: str | None = None
+    headers: tuple[str, ...] = ()
+    body: str = ""
+    problem: str = ""
+
+
+class StreamEnded(Record, frozen=True):
+    """The stream that answered a request has ended as HTTP wants it: nothing more comes on it."""
+
+    request: str | None = None
 
 
 class Cut(Record, frozen=True):
@@ -297,20 +319,9 @@ class ModelCall(Record, frozen=True):
 
 
 AnyRecord = (
-    Opened
-    | Sent
-    | Responded
-    | Received
-    | Other
-    | Closed
-    | TimedOut
-    | Cut
-    | Stalled
-    | ClockMoved
-    | Crowded
-    | Throttled
-    | ModelCall
-)
+    Opened | Sent | Responded | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled
+    | ModelCall | RequestAnswered | StreamEnded
+)  # fmt: skip
 
 
 class Header(msgspec.Struct, frozen=True):

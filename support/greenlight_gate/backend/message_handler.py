@@ -126,7 +126,7 @@ class MessageHandler:
 
     async def _stop_early(self, message: Body, request_id: Any) -> None:
         """Stop a run of this connection by its request: its client may know no run id yet."""
-        run = self._hub.runs.asked(self._connection, request_id)
+        run = self._hub.runs.asked(self._connection.runs_here, request_id)
         if run is None or not self._may("stop", self._acting(message), run.user_id):
             self._not_theirs(None, request_id)
         else:

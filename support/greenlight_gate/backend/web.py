@@ -43,6 +43,7 @@ def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
             Route("/chat", web.chat, methods=["POST"]),
             Route("/threads/{thread_id}/events", web.thread_events),
             Route("/runs/{run_id}/stop", web.stop, methods=["POST"]),
+            Route("/requests/{request_id}/stop", web.stop, methods=["POST"]),
             Route("/runs/{run_id}/input", web.answer_input, methods=["POST"]),
             *admin_routes(hub, admin_token),
         ]
@@ -165,7 +166,7 @@ class _Web:
         connection = await self._stream_of(request)
         if isinstance(connection, Response):
             return connection
-        message = as_message(type="stop_agent", run_id=request.path_params["run_id"])
+        message = as_message(type="stop_agent", **request.path_params)
         return EventStreamResponse(self._hub(), connection, message, streams=False)
 
     async def answer_input(self, request: Request) -> Response:

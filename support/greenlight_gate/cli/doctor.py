@@ -26,7 +26,7 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
 from greenlight_gate.targets.settings import Misconfigured, where_the_url_is
-from greenlight_gate.trace import Header, encode_header, encode_record
+from greenlight_gate.trace import Header, RequestAnswered, encode_header, encode_record
 
 
 def add(commands: Any) -> None:
@@ -135,10 +135,23 @@ class Examination:
         await session.wait_end(self.question)
         came = f"{numbered(len(self.question.events), 'event')} in answer to {named(text)!r}"
         self.answer_s = time.monotonic() - began
+        self._show_answer(session)
         if self.question.has_end:
             self._ok("one run", came)
         else:
             self._show(Tried("no", "one run", f"no end of the run within {self.answer_s:.1f} s: {came}"))
+
+    def _show_answer(self, session: Session) -> None:
+        """By HTTP, what the request was answered with, and when its first event came."""
+        answers = [entry.record for entry in session.recorder.entries if isinstance(entry.record, RequestAnswered)]
+        question = self.question
+        if not answers or question is None or not question.seen_at:
+            return  # the table of what came shows it
+        media = next(
+            (text for text in answers[0].headers if text.lower().startswith("content-type:")), "no content type"
+        )
+        self._ok("answer", f"HTTP {answers[0].status} after {answers[0].after_ms:.0f} ms, {media}")
+        self._ok("first event", f"after {(question.seen_at[0] - question.asked_at) * 1e3:.0f} ms")
 
     def _ok(self, step: str, text: str) -> None:
         self._show(Tried("ok", step, text))

@@ -35,13 +35,15 @@ class Recognised(NamedTuple):
 
 
 def included() -> dict[str, Spec]:
-    """The profiles that ship and whose packages are installed, by name."""
+    """The profiles of a WebSocket that ship and whose packages are installed, by name."""
     found = {}
     for name in profiles():
         try:
-            found[name] = Profile.from_toml(profile_text(name, Path())[1]).spec
+            spec = Profile.from_toml(profile_text(name, Path())[1]).spec
         except ProfileError:
             continue  # its extra is not installed
+        if not spec.connection.by_http:
+            found[name] = spec
     return found
 
 

@@ -48,7 +48,7 @@ async def reach(target: Target, url_is: str) -> str:
 async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
     """Confirms that the server's certificate is trusted, as text. Raises Misconfigured with the next step."""
     if tls is None:
-        return "not used (ws://)"
+        return f"not used ({urlsplit(target.url).scheme}://)"
     host, port = _place(target)
     try:
         async with asyncio.timeout(target.budgets.handshake_s):
@@ -61,7 +61,7 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
     except (OSError, TimeoutError) as error:
         raise Misconfigured(
             f"{target.name}: TLS: expected a TLS handshake, but it failed ({error or 'no answer in time'}); "
-            f"a server without TLS has a ws:// url"
+            f"a server without TLS has a ws:// or http:// url"
         ) from error
     version = writer.get_extra_info("ssl_object").version()
     writer.close()
@@ -72,5 +72,4 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
 
 
 def _place(target: Target) -> tuple[str, int]:
-    parts = urlsplit(target.url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+    return target.endpoint

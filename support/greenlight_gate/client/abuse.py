@@ -10,15 +10,14 @@ from greenlight_gate.targets.model import Target
 
 _CONNECT_S = 10.0
 _AT_ONCE = 100
-_PORTS = {"ws": 80, "wss": 443}
 
 
 @contextlib.asynccontextmanager
 async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]:
-    """Holds `count` connections whose upgrade request is never finished; yields how many could be opened."""
-    parts = urlsplit(target.url)
-    port = parts.port or _PORTS[parts.scheme]
-    begun = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n".encode()
+    """Holds `count` connections whose first request is never finished; yields how many could be opened."""
+    parts, (host, port) = urlsplit(target.url), target.endpoint
+    upgrade = "" if target.by_http else "Upgrade: websocket\r\n"
+    begun = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n{upgrade}".encode()
     gate = asyncio.Semaphore(_AT_ONCE)
     # Leaves descriptors for the connections of the users.
     count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
@@ -26,7 +25,7 @@ async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]
     async def begin() -> asyncio.StreamWriter | None:
         async with gate:
             try:
-                opening = asyncio.open_connection(parts.hostname, port)
+                opening = asyncio.open_connection(host, port)
                 _, writer = await asyncio.wait_for(opening, _CONNECT_S)
             except OSError:
                 return None  # refused, or no descriptor left: fewer will do

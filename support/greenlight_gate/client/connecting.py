@@ -13,16 +13,18 @@ from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.credential_hook import made_by
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply
-from greenlight_gate.targets.http_calls import Values, call, filled, quoted
+from greenlight_gate.targets.http_calls import Values, call, filled
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
+from greenlight_gate.transport.interface import Post
+from greenlight_gate.transport.posting import post_to
 from greenlight_gate.wire.connecting import HttpRequest
 from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.templates import fill
+from greenlight_gate.wire.templates import fill, quoted
 from greenlight_gate.wire.values import MISSING
 
 
@@ -50,6 +52,7 @@ def names_told(persona: Persona, target: Target, spec: Spec) -> tuple[str, ...]:
     """The names, beside the user id, that a user's client sends, in a token or in a message."""
     sent = (
         spec.send,
+        spec.addresses,
         spec.values,
         spec.before,
         spec.connection,
@@ -213,9 +216,13 @@ class ConnectionSetup:
                 self.values[name] = value
         return reply
 
+    def post(self, what: str, values: Mapping[str, Any], label: str) -> Post:
+        """The HTTP request that carries a message of the profile. Raises KeyError for a value that is not known."""
+        return post_to(self.spec.addresses[what], self.spec, self.url, headers=self.headers, values=values, label=label)
+
     @property
     def url(self) -> str:
-        """The URL of the WebSocket, with the query of the token."""
+        """The URL of the connection, with the query of the token."""
         connection = self.connection
         base, _, supplied = self.target.url.partition("?")
         url = f"{base.rstrip('/')}{fill(connection.path, quoted(self.values))}" if connection.path else base

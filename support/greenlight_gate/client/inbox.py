@@ -9,6 +9,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, Reading, each
 from greenlight_gate.targets.sections import Limits
+from greenlight_gate.trace import RequestAnswered, StreamEnded
 from greenlight_gate.wire.values import read_stamp
 
 
@@ -48,6 +49,29 @@ class Inbox:
                 recorder.other(kind, data, at, self._connection)
             if recorder.is_full:
                 self._too_much(f"more than {recorder.most_bytes} bytes in one scenario")
+        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
+            recorder.fault = recorder.fault or error
+        self.changed.set()
+
+    def responded(self, at: float, **answer: Any) -> None:
+        """Records the answer to a message by HTTP (fields of `RequestAnswered`), and takes the error that it may be."""
+        recorder = self._recorder
+        try:
+            recorder.add(RequestAnswered, self._connection, at, **answer)
+            self._control_of_last()
+        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
+            recorder.fault = recorder.fault or error
+        self.changed.set()
+
+    def _control_of_last(self) -> None:
+        for part in each(self._recorder.entries[-1].reading):
+            self._control(part)
+
+    def stream_ended(self, at: float, request: str | None) -> None:
+        """Records that the stream of a request has ended."""
+        recorder = self._recorder
+        try:
+            recorder.add(StreamEnded, self._connection, at, request=request)
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
             recorder.fault = recorder.fault or error
         self.changed.set()

@@ -53,6 +53,11 @@ class ResumableSession(Session):
         events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
         return max((event.seq for event in events if event.seq is not None), default=0)
 
+    @property
+    def notices_loss(self) -> bool:
+        """Whether the client notices by itself that the connection is lost; if not, it is the user who does."""
+        return self._transport is not None and self._transport.notices_loss
+
     async def frame_came(self, before: int, timeout_s: float) -> bool:
         """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
         return await self.inbox.until(lambda: self.frames > before or not self.open, timeout_s)

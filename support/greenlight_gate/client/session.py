@@ -42,7 +42,15 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Responded, Sent, TimedOut
-from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
+from greenlight_gate.transport.interface import (
+    Accepted,
+    ConnectionEnded,
+    Ending,
+    HttpAnswer,
+    NotOpened,
+    Post,
+    Transport,
+)
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
 from greenlight_gate.wire.http_call import HttpCall, call_in, parts_of
@@ -127,7 +135,8 @@ class Session:
             setup.traceparent = self._traceparent = new_traceparent()
         try:
             await setup.prepare()
-            transport = self._transport = transport_of(setup, self.target, self)
+            # Whether a token is refused is asked where it matters: with the request of a user.
+            transport = self._transport = transport_of(setup, self.target, self, opens=not unwelcome)
             self._asked_as = {
                 "attempt": attempt, "unwelcome": unwelcome, "proxied": via is not None,
                 "offered": len(setup.subprotocols),
@@ -145,12 +154,24 @@ class Session:
         if token.first_message is not None:
             await self.write(msgspec.json.encode(token.first_message).decode(), what="hello")
         failure = await self._shake_hands()
+        if unwelcome and self.by_http:
+            await self._ask_unwelcome()
         if unwelcome:
             await self._wait_refused(lambda: self._answered(0, *_ANSWERS))
         elif failure is not None:
             raise NotConnected(f"{self.user} {failure}")
         elif self.profile.promises.ready:
             await self._wait_ready()
+
+    @property
+    def by_http(self) -> bool:
+        """Whether each message is an HTTP request of its own."""
+        return self.profile.spec.connection.by_http
+
+    async def _ask_unwelcome(self) -> None:
+        """Sends a request that has to be refused for its token: without one, nothing refuses a tab by HTTP."""
+        values = {"request": uuid.uuid4().hex, "prompt": "hello", "thread": None}
+        await self.send(self.template("start"), values, to="start", what="hello")
 
     async def _within(self, opening: Coroutine[Any, Any, None], timeout_s: float) -> None:
         """Waits so long for the opening, without the time in which the suite stood still. Raises TimeoutError."""
@@ -278,6 +299,31 @@ class Session:
     def on_gone(self) -> None:
         """Nothing to do: `on_close` came before."""
 
+    def on_answer(self, answer: HttpAnswer, at: float) -> None:
+        """A message by HTTP was answered."""
+        if not self.open:
+            return
+        self.jar.take(answer.headers)
+        clean = self.recorder.clean
+        self.inbox.responded(
+            at, status=answer.status, request=answer.label or None, problem=clean(answer.problem),
+            after_ms=round((answer.after_s - self.recorder.lost_s(at - answer.after_s)) * 1e3, 3),
+            headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean),
+        )  # fmt: skip
+        if answer.problem:
+            self._stream_over(answer.label)
+
+    def on_stream_end(self, label: str, at: float) -> None:
+        """The stream that answers a message has ended: what it has not brought by now never comes."""
+        if self.open:
+            self.inbox.stream_ended(at, label or None)
+            self._stream_over(label)
+
+    def _stream_over(self, label: str) -> None:
+        for question in self.inbox.questions:
+            if question.request == label and not question.over and not self.cut_by_us:
+                question.give_up()
+
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended. Its open requests are given up, unless the suite itself cut the connection."""
         if not self.open:
@@ -328,9 +374,10 @@ class Session:
         self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
-        template = self.template("start" if replaces is None else replaces[1])
+        what = "start" if replaces is None else replaces[1]
+        template = self.template(what)
         kept = {
-            "request": request, "thread": thread if self._is_in(thread, template) else None, "expect": expect,
+            "request": request, "thread": thread if self._is_in(thread, what) else None, "expect": expect,
             "foreign": foreign, "claims": claims,
             "refusable": refusable, "behind": behind,
         }  # fmt: skip
@@ -342,16 +389,16 @@ class Session:
             if replaces is None:
                 template = self.profile.spec.traced_start or template
         if claims is None:
-            await self.send(template, values, what="start", **kept)
+            await self.send(template, values, to=what, what="start", **kept)
             if twice:
-                await self.send(template, values, what="again", request=request, thread=kept["thread"])
+                await self.send(template, values, to=what, what="again", request=request, thread=kept["thread"])
         else:
-            await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
+            await self.send(self.template("claim"), {**values, "user": claims}, to="claim", what="start", **kept)
         return question
 
-    def _is_in(self, thread: str | None, template: Any) -> bool:
+    def _is_in(self, thread: str | None, what: str) -> bool:
         """Whether a request asks in this thread: it names it, or its connection is in it."""
-        if any(name == "thread" for _, name in names_in(template, "")):
+        if "thread" in self.profile.spec.places_in(what):
             return True
         shown = self.recorder.checker.connections[self.connection].requests.orders
         return thread in shown or any(thread == str(value) for value in self.values.values())
@@ -362,7 +409,7 @@ class Session:
         of_run = self._reader.values_of(question.run)
         # Where the backend names no run, the other ids say in the trace which one is meant.
         kept = {"run": question.run} if question.run is not None else values
-        await self.send(self.template("stop"), {**of_run, **values}, what="stop", **kept)
+        await self.send(self.template("stop"), {**of_run, **values}, to="stop", what="stop", **kept)
 
     async def stop_early(self, question: UserRequest) -> None:
         """Tells the backend to stop a run by its request, whatever has been received of it."""
@@ -374,7 +421,8 @@ class Session:
         values = self.answer_to(question, approves=approves)
         kept = {"run": question.run, "request": question.request, "thread": question.thread, "input": values["input"]}
         of_run = self._reader.values_of(question.run)
-        await self.send(self.template("respond"), {**of_run, **values}, what="respond", approves=approves, **kept)
+        filled = {**of_run, **values}
+        await self.send(self.template("respond"), filled, to="respond", what="respond", approves=approves, **kept)
 
     def answer_to(self, question: UserRequest, *, approves: bool) -> dict[str, Any]:
         """What a response to the latest input_requested of a run is filled with."""
@@ -408,7 +456,7 @@ class Session:
     async def _ping(self) -> Callable[[], bool]:
         """Sends a ping, and returns what tells whether it was answered."""
         nonce, before = uuid.uuid4().hex[:12], len(self.inbox.controls)
-        await self.send(self.template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
+        await self.send(self.template("ping"), {"nonce": nonce}, to="ping", what="ping", nonce=nonce)
         return lambda: self.inbox.pong(nonce, before)
 
     async def websocket_ping(self) -> bool:
@@ -456,7 +504,8 @@ class Session:
             (question.run for question in reversed(self.inbox.questions) if question.thread == thread), None
         )
         values = {"thread": thread, "last_seq": last_seq, "run": run}
-        await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
+        template = self.template("restore")
+        await self.send(template, values, to="restore", what="restore", thread=thread, last_seq=last_seq)
         return await self._restored(before)
 
     async def _resumed(self) -> bool:
@@ -498,26 +547,35 @@ class Session:
     def _reader(self) -> Reader | PlainReader:
         return self.recorder.checker.connections[self.connection].reader
 
-    async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> int | None:
-        """Sends a template of the profile, filled in with `values` and `values`; `record` goes into the trace.
+    async def send(
+        self, template: Any, values: dict[str, Any] | None = None, *, to: str = "", **record: Any
+    ) -> int | None:
+        """Sends a template of the profile, filled in with `values`; `record` goes into the trace.
 
-        Where the profile has an HTTP request for it, that is sent, and its status is returned. Raises NotConnected if
+        Where the profile has an HTTP request beside the connection for it, that is sent, and its status is returned.
+        `to`: the message of the profile by whose address it goes, where the transport is HTTP. Raises NotConnected if
         it cannot be filled in or encoded, or if the connection has ended.
         """
         parts = parts_of(template)
         if len(parts) > 1:
             return await self._send_parts(parts, values, record)
-        request = call_in(parts[0])
+        request, known = call_in(parts[0]), self.values.over(values or {})
         if request is not None:
-            return await self._call(request, self.values.over(values or {}), record)
+            return await self._call(request, known, record)
         try:
-            text, raw = self.profile.wire(template, self.values.over(values or {}))
+            text, raw = self.profile.wire(template, known)
+            post = self._post(to, known, record) if self.by_http else None
         except KeyError as error:
             raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet", "") from error
         except UndecodableError as error:
             raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
-        await self.write(text, raw, **record)
+        await self.write(text, raw, post=post, **record)
         return None
+
+    def _post(self, to: str, values: Mapping[str, Any], record: Mapping[str, Any]) -> Post:
+        assert self.setup is not None, "a message is sent while the tab is open"
+        self.setup.traceparent = record.get("traceparent", "")
+        return self.setup.post(to, values, record.get("request") or "")
 
     async def _send_parts(self, parts: list[Any], values: dict[str, Any] | None, record: dict[str, Any]) -> int | None:
         """Sends HTTP requests and frames in turn, until one is refused. `record`: of the part that holds the prompt."""
@@ -557,19 +615,25 @@ class Session:
         return self.recorder.clean(value) if isinstance(value, str) else value
 
     async def write(
-        self, text: str, raw: str | bytes | list[str | bytes] | None = None, *, as_text: bool = False, **record: Any
+        self, text: str, raw: str | bytes | list[str | bytes] | None = None, *, as_text: bool = False,
+        post: Post | None = None, **record: Any,
     ) -> None:  # fmt: skip
         """Sends `raw`, shown in the trace as `text`, or `text` itself. Raises NotConnected if the connection has ended.
 
-        `as_text`: bytes go into a text frame, whether or not they are UTF-8.
+        `as_text`: bytes go into a text frame, whether or not they are UTF-8. `post`: how it goes by HTTP; if it is not
+        given, like a request.
         """
         if self._transport is None or not self.open:
             raise self.not_open()
+        if self.by_http:
+            post = post or self._post("start", self.values, record)
+            text = f"{post.method} {post.path} {text}"
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
                 is_text = as_text or isinstance(message, str)
-                self._transport.send(message.encode() if isinstance(message, str) else message, text=is_text)
+                data = message.encode() if isinstance(message, str) else message
+                self._transport.send(data, text=is_text, post=post)
                 await self._transport.drained()
         except ConnectionEnded as error:
             raise self.not_open() from error
@@ -600,8 +664,8 @@ class Session:
 
     def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of a user's ids and captured values a message has a place for, from any user."""
-        template = self.template(what) if self.profile.can_send(what) else None
-        names = {_SAME_ID.get(name, name) for _, name in names_in(template, "")}
+        sent = self.profile.spec.places_in(what) if self.profile.can_send(what) else set()
+        names = {_SAME_ID.get(name, name) for name in sent}
         return {name for name in names if name in theirs or name in _IDS}
 
     def places_for(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
@@ -654,7 +718,7 @@ class Session:
         inbox = self.inbox
         controls, records = len(inbox.controls), len(self.recorder.entries)
         template = self.template(what)
-        own, named = self.values, {name for _, name in names_in(template, "")}
+        own, named = self.values, self.profile.spec.places_in(what)
         named_request = bool(named & {"request", "request_number"})
         request = new_request(self.profile.spec) if what == "start" else values["request"] if named_request else None
         kept = {
@@ -664,7 +728,7 @@ class Session:
             "approves": what == "respond",
         }  # fmt: skip
         filled = {**own, **values, "request": request}
-        status = await self.send(template, filled, what=what, request=request, foreign=owner, **kept)
+        status = await self.send(template, filled, to=what, what=what, request=request, foreign=owner, **kept)
         if status is not None and (status not in range(200, 300) or what not in ASKS):
             return  # the response has decided it
         await self._wait_refused(
@@ -700,7 +764,12 @@ class Session:
             return
         records = len(self.recorder.entries)
         await self.ask(text, Expect())
-        if not await self._until(lambda: self.inbox.was_shown_an_event(records), self.budgets.refusal_s):
+
+        def reacted() -> bool:
+            # By HTTP, only a request can be refused.
+            return self.inbox.was_shown_an_event(records) or (self.by_http and expiry.over)
+
+        if not await self._until(reacted, self.budgets.refusal_s):
             self._timed_out("expiry", self.budgets.leeway_s)
 
     async def _wait_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The upgrade of one user's connection: how it is requested, and what is kept of the response."""
+"""The opening of one user's connection: how it is requested, and what is kept of the response."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,18 +6,20 @@ from greenlight_gate.client.connecting import ConnectionSetup
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.targets.model import Target
 from greenlight_gate.transport.interface import ConnectionLimits, Receiver, Transport
-from greenlight_gate.transport.upgrade import Upgrade
-from greenlight_gate.transport.websocket import WebSocket
+from greenlight_gate.transport.posting import transport_to
 
 _BODY_KEPT = 2_000
 
 
-def transport_of(setup: ConnectionSetup, target: Target, receiver: Receiver) -> Transport:
-    """The transport for this target, still to be opened. Raises NotOpened if the upgrade cannot be requested."""
+def transport_of(setup: ConnectionSetup, target: Target, receiver: Receiver, *, opens: bool) -> Transport:
+    """The transport for this target, still to be opened. Raises NotOpened if that cannot be requested.
+
+    `opens`: a tab by HTTP begins with the request that the profile has for it.
+    """
     limits = target.limits
-    upgrade = Upgrade(setup.url, headers=setup.headers, subprotocols=setup.subprotocols, compress=True)
-    return WebSocket(
-        receiver, upgrade, max_message_bytes=setup.max_frame_bytes,
+    return transport_to(
+        setup.spec, setup.url, setup.headers, receiver, subprotocols=setup.subprotocols, compress=True,
+        max_message_bytes=setup.max_frame_bytes, values=setup.values, opens=opens,
         limits=ConnectionLimits(limits.max_connection_frames, limits.max_connection_bytes),
     )  # fmt: skip
 

@@ -15,9 +15,11 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
+    RequestAnswered,
     Responded,
     Sent,
     Stalled,
+    StreamEnded,
     Throttled,
     TimedOut,
 )
@@ -78,7 +80,7 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         return "connected", f"in {record.handshake_ms:.1f} ms"
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
-        said = f"({code})" if code is not None else "(without a close frame)"
+        said = f"({code})" if code is not None else "(without a close frame)" if record.by == "nobody" else ""
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} {said} {record.reason}"
     if isinstance(record, Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut):
         return _of_ours(record)
@@ -104,11 +106,15 @@ def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut
     return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
 
 
-def _beside(record: Other | Responded | ModelCall) -> tuple[str, str]:
+def _beside(record: Other | Responded | ModelCall | RequestAnswered | StreamEnded) -> tuple[str, str]:
     if isinstance(record, Responded):
         return f"HTTP {record.status} to {record.what}", record.text
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
+    if isinstance(record, RequestAnswered):
+        return "answered", f"HTTP {record.status} in {record.after_ms:.1f} ms {record.problem or record.body}".rstrip()
+    if isinstance(record, StreamEnded):
+        return "stream ended", ""
     fault = f", {record.fault}" if record.fault else ""
     return f"model call {record.number}", f"{record.state}{fault}: {record.said}"
 

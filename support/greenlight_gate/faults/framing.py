@@ -1,15 +1,18 @@
-"""Where one frame ends and the next begins, in what a target sends: WebSocket frames, or TLS records.
+"""Where one frame ends and the next begins, in what a target sends: WebSocket frames, chunks of HTTP, or TLS records.
 
-RFC 6455 section 5.2 for frames; RFC 8446 section 5.1 for records, which are all that can be separated without the
-key. Several frames in one record pass together.
+RFC 6455 section 5.2 for frames; RFC 9112 section 7.1 for chunks; RFC 8446 section 5.1 for records, which are all that
+can be separated without the key. Several frames in one record pass together.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 _TLS_HANDSHAKE = 0x16
 _MOST_HEAD_BYTES = 65_536
 _HEAD_END = b"\r\n\r\n"
+_CHUNKED = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked")
+_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,15})[ \t]*\r?$")
 
 
 class Piece(NamedTuple):
@@ -21,9 +24,10 @@ class Piece(NamedTuple):
 
 
 class Framer:
-    """Cuts a stream into the head of an HTTP response and the frames after it, or into TLS records.
+    """Cuts a stream into the heads of HTTP responses and what comes after them, or into TLS records.
 
-    A unit comes in as many pieces as it was read in. Only the bytes of an incomplete header are kept back.
+    After an upgrade these are frames; after any other head the chunks of its body, or all of its body. A unit comes in
+    as many pieces as it was read in. Only the bytes of an incomplete header are kept back.
     """
 
     def __init__(self) -> None:
@@ -31,6 +35,7 @@ class Framer:
         self._left = 0
         self._tls: bool | None = None
         self._upgraded = False
+        self._next: Callable[[bytes], int | None] = self._head_size
 
     def cut(self, data: bytes) -> Iterator[Piece]:
         """The pieces that these bytes complete or continue, in order."""
@@ -56,14 +61,52 @@ class Framer:
             self._tls = data[0] == _TLS_HANDSHAKE
         if self._tls:
             return 5 + int.from_bytes(data[3:5]) if len(data) >= 5 else None
-        if not self._upgraded:
-            end = data.find(_HEAD_END)
-            if end < 0:
-                # A peer whose head never ends is not a web server: its bytes pass unchanged.
-                return None if len(data) < _MOST_HEAD_BYTES else len(data)
-            self._upgraded = True
-            return end + len(_HEAD_END)
-        return _frame_size(data)
+        return _frame_size(data) if self._upgraded else self._next(data)
+
+    def _head_size(self, data: bytes) -> int | None:
+        end = data.find(_HEAD_END)
+        if end < 0:
+            # A peer whose head never ends is not a web server: its bytes pass unchanged.
+            return None if len(data) < _MOST_HEAD_BYTES else len(data)
+        status, _, fields = data[:end].partition(b"\r\n")
+        code = status.split(b" ")[1:2]
+        self._upgraded = code == [b"101"]
+        if code not in ([b"204"], [b"304"]) and code[:1] != [b"100"]:
+            self._next = self._after_head(fields)
+        return end + len(_HEAD_END)
+
+    def _after_head(self, fields: bytes) -> Callable[[bytes], int | None]:
+        if _CHUNKED.search(fields):
+            return self._chunk_size
+        length = _LENGTH.search(fields)
+        if length is None:
+            return len  # the body ends with the connection
+        size = int(length[1])
+        return (lambda _: self._whole(size)) if size else self._head_size
+
+    def _whole(self, size: int) -> int:
+        self._next = self._head_size
+        return size
+
+    def _chunk_size(self, data: bytes) -> int | None:
+        """The length of a chunk with its size and its ends; the last one goes to the end of the trailers."""
+        end = data.find(b"\r\n")
+        if end < 0:
+            return None if len(data) < _MOST_HEAD_BYTES else len(data)
+        try:
+            size = int(data[:end].partition(b";")[0], 16)
+        except ValueError:
+            return len(data)  # not HTTP: its bytes pass unchanged
+        if size:
+            return end + 2 + size + 2
+        self._next = self._head_size
+        if data[end + 2 : end + 4] == b"\r\n":
+            return end + 4
+        last = data.find(_HEAD_END, end)
+        if last < 0:
+            self._next = self._chunk_size
+            return None
+        return last + len(_HEAD_END)
 
 
 def _frame_size(data: bytes) -> int | None:

@@ -115,7 +115,7 @@ class Shard:
         waiting = iter(enumerate(planned))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(planned), 1)
-        is_secure = any(urlsplit(each.url).scheme == "wss" for each in planned[:1])
+        is_secure = any(urlsplit(each.url).scheme in ("wss", "https") for each in planned[:1])
         tls = trust(self.plan.tls) if is_secure else None
         sources = itertools.cycle(self.plan.sources or ("",))
 

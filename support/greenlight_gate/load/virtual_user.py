@@ -23,14 +23,15 @@ from greenlight_gate.trace import (
     Header,
     Opened,
     Received,
+    RequestAnswered,
     Sent,
     Stalled,
+    StreamEnded,
     encode_header,
     encode_record,
 )
-from greenlight_gate.transport.interface import Accepted, Ending, NotOpened, Transport
-from greenlight_gate.transport.upgrade import Upgrade
-from greenlight_gate.transport.websocket import WebSocket
+from greenlight_gate.transport.interface import Accepted, Ending, HttpAnswer, NotOpened, Post, Transport
+from greenlight_gate.transport.posting import post_to, transport_to
 
 monotonic = time.monotonic
 # So many reads since the latest request are kept, in case a rule objects to one of them.
@@ -45,7 +46,8 @@ class VirtualUser:
     """
 
     __slots__ = (
-        "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named", "_on_free", "_opened_at",
+        "_answers", "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named", "_on_free",
+        "_opened_at",
         "_prompt", "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at",
         "checker", "connection", "gone", "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned",
         "ready", "request", "thread",
@@ -92,6 +94,7 @@ class VirtualUser:
         self._closed: Closed | None = None
         self._given_up = False
         self._stalled: tuple[Stalled, ...] = ()
+        self._answers: tuple[RequestAnswered | StreamEnded, ...] = ()
 
     # Connecting -----------------------------------------------------------------------------------------------
 
@@ -100,10 +103,10 @@ class VirtualUser:
         self.began_at = monotonic()
         planned, plan = self.planned, self._context.plan
         # Compression only where it was asked for, since it costs memory.
-        upgrade = Upgrade(
-            planned.url, headers=planned.headers, subprotocols=planned.subprotocols, compress=plan.compress
-        )
-        self._transport = WebSocket(self, upgrade, max_message_bytes=plan.max_frame_bytes)
+        self._transport = transport_to(
+            self._context.profile.spec, planned.url, planned.headers, self, subprotocols=list(planned.subprotocols),
+            compress=plan.compress, max_message_bytes=plan.max_frame_bytes, values={"user": planned.user_id},
+        )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
 
     def on_open(self, accepted: Accepted, at: float) -> None:
@@ -182,6 +185,26 @@ class VirtualUser:
         """Something other than a message has come: it is searched like one."""
         self.checker.searched(data, "part of a message" if kind == "part" else f"a {kind} frame", self._n)
 
+    def on_answer(self, answer: HttpAnswer, at: float) -> None:
+        """A request by HTTP was answered: an error status, or no stream, is an error in place of a run."""
+        self._n += 1
+        # The body may hold whatever was sent, tokens included.
+        responded = RequestAnswered(
+            n=self._n, at=at, connection=self.connection, status=answer.status, request=answer.label or None,
+            problem=answer.problem, after_ms=round(answer.after_s * 1e3, 3),
+        )  # fmt: skip
+        self._answers = (*self._answers, responded)
+        head = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.headers)
+        self.checker.searched(head + answer.body, "an answer", self._n)
+        self.checker.request_answered(responded)
+
+    def on_stream_end(self, label: str, at: float) -> None:
+        """The stream of a request has ended: a run that has not ended by now never does."""
+        self._n += 1
+        ended = StreamEnded(n=self._n, at=at, connection=self.connection, request=label or None)
+        self._answers = (*self._answers, ended)
+        self.checker.stream_ended(label or None, at, self._n)
+
     def on_read(self, at: float) -> None:
         """All messages of one read are judged; only now is the user free again whose request one of them settled.
 
@@ -226,11 +249,13 @@ class VirtualUser:
         self.ask = Request(self._n, at if intended is None else intended, request, self.thread, prompt.expect)
         self._sent_n, self._prompt, self._named, self._kept = self._n, prompt, self.thread, []
         self._stalled = ()
+        self._answers = ()
         if self.asked <= count:
             self.checker.search.typed(prompt.text)
         self.checker.asked(self.ask)
         self._meters.asked += 1
-        self._send(context.requests.frame(prompt.text, request, self.thread))
+        frame = context.requests.frame(prompt.text, request, self.thread)
+        self._send(frame, self._post(request, prompt.text) if self._by_http else None)
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled; if it is the open one, the user is free again after this read."""
@@ -296,10 +321,21 @@ class VirtualUser:
         self.checker.pinged(nonce, self._n)
         self._send(self._context.profile.frame("ping", nonce=nonce).encode())
 
-    def _send(self, text: bytes) -> None:
+    @property
+    def _by_http(self) -> bool:
+        return self._context.profile.spec.connection.by_http
+
+    def _post(self, request: str, prompt: str) -> Post:
+        planned, spec = self.planned, self._context.profile.spec
+        values = {"user": planned.user_id, "request": request, "prompt": prompt, "thread": self.thread}
+        return post_to(
+            spec.addresses["start"], spec, planned.url, headers=planned.headers, values=values, label=request
+        )
+
+    def _send(self, text: bytes, post: Post | None = None) -> None:
         transport = self._transport
         if transport is not None and transport.can_send:
-            transport.send(text)
+            transport.send(text, post=post)
 
     def on_writable(self, at: float) -> None:
         """The connection takes more again, after `is_full`."""
@@ -387,7 +423,7 @@ class VirtualUser:
 
     def _trace(self) -> bytes:
         """What is kept of the latest request, as a trace."""
-        records: list[AnyRecord] = [*self._stalled]
+        records: list[AnyRecord] = [*self._stalled, *self._answers]
         if self._opened_at:
             records.append(self._opened())
         prompt = self._prompt

@@ -23,7 +23,19 @@ from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import HALF, named
 from greenlight_gate.rules.registry import gravity
-from greenlight_gate.trace import AnyRecord, Closed, Opened, Other, Received, Responded, Sent, encode_record, read_trace
+from greenlight_gate.trace import (
+    AnyRecord,
+    Closed,
+    Opened,
+    Other,
+    Received,
+    RequestAnswered,
+    Responded,
+    Sent,
+    StreamEnded,
+    encode_record,
+    read_trace,
+)
 from greenlight_gate.wire.profile import Profile
 
 # Of one session; a page that compares two has both.
@@ -204,7 +216,9 @@ def _frame(record: AnyRecord, profile: Profile) -> _ShownRecord:
 
 def _kind(record: AnyRecord, reading: Reading | None) -> str:
     if not isinstance(record, Received):
-        return _KINDS.get(type(record), "other" if isinstance(record, Other) else "suite")
+        return _KINDS.get(
+            type(record), "other" if isinstance(record, Other | RequestAnswered | StreamEnded) else "suite"
+        )
     first = next(each(reading), None)
     if isinstance(first, Event):
         return first.kind.value

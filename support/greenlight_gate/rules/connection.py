@@ -16,12 +16,13 @@ _TOO_LATE = re.compile(r"ping|pong|keep-?alive|heartbeat|time[ds]?[ -]?out|inact
 class ConnectionRules:
     """What one connection owes from the handshake to the close.
 
-    `promised`: whether the backend must report that it is ready. `spoken`: the user has sent something; `flooded`: more
-    than a client has to read.
+    `promised`: whether the backend must report that it is ready; `by_http`: in answer to a request. `spoken`: the user
+    has sent something; `flooded`: more than a client has to read.
     """
 
-    def __init__(self, report: Report, *, promised: bool) -> None:
+    def __init__(self, report: Report, *, promised: bool, by_http: bool = False) -> None:
         self.report = report
+        self.by_http = by_http
         self.promised = promised
         self.ready = False
         self.spoken = False
@@ -45,6 +46,16 @@ class ConnectionRules:
         """CONNECTION-1: the connection was refused or failed, or `unanswered` in time."""
         came = reason or (f"HTTP {status}" if status is not None else "nothing")
         self.report("CONNECTION-1", "a connection", came, n, late=unanswered)
+
+    def no_stream(self, came: str, n: int) -> None:
+        """CONNECTION-1, by HTTP: a request is answered with the stream that it asks for, or with an error status."""
+        self.report("CONNECTION-1", "a stream of events, or an error status", came, n)
+
+    def headed(self, after_ms: float, n: int, handshake_s: float) -> None:
+        """CONNECTION-1, by HTTP: the head of an answer comes within the handshake's budget."""
+        if after_ms > handshake_s * 1e3:
+            took = f"{after_ms / 1e3:.2f} s"
+            self.report("CONNECTION-1", f"the head of an answer within {handshake_s:g} s", took, n, late=True)
 
     def no_event_came(self, ask_n: int, n: int, *, late: bool) -> None:
         """CONNECTION-1: nothing of any run was received, although the backend had reported that it is ready.
@@ -81,8 +92,13 @@ class ConnectionRules:
             self.report("CONNECTION-3", "an answer to the close frame", waited, n, late=True)
 
     def closed(self, by: str, code: int | None, n: int) -> None:
-        """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without)."""
-        if by != "nobody":
+        """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without).
+
+        By HTTP there is nothing but its loss inside an answer (RFC 9112 section 8: such an answer is incomplete).
+        """
+        if self.by_http:
+            self.report("CONNECTION-3", "an answer that ends as HTTP has it", "a connection that ended inside it", n)
+        elif by != "nobody":
             self.judge_code(code, n)
         # With pings unread, a reset may overtake the close frame on its way (RFC 9293 section 3.6.1).
         elif not self.flooded:

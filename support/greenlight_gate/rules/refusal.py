@@ -48,7 +48,7 @@ class SignInAttempt:
         """
         if isinstance(reading, Ignored) or (isinstance(reading, Control) and reading.name in _BEFORE_ENTRY):
             return
-        if isinstance(reading, Control) and reading.name == "error" and self.ways.has_error(reading.values.get("code")):
+        if isinstance(reading, Control) and reading.name == "error" and self.ways.has_answer(reading.values):
             self.refused = True
         elif not self.refused:
             said = "something unreadable"
@@ -124,9 +124,8 @@ class ForeignAttempts:
         if attempt is None:
             return False
         self._open.remove(attempt)
-        code = error.values.get("code")
-        if not self.ways.has_error(code):
-            self._object(attempt, f"error {code}", n)
+        if not self.ways.has_answer(error.values):
+            self._object(attempt, f"error {error.values.get('code')}", n)
         return True
 
     def refused(self, status: int, reason: str, n: int) -> bool:
@@ -255,7 +254,7 @@ class TokenExpiry:
     def received(self, reading: Reading, at: float, n: int) -> None:
         """Something came: after the expiry it may only be the error that says so."""
         if isinstance(reading, Control) and reading.name == "error" and self._is_time(at):
-            self.over = self.over or self.ways.has_error(reading.values.get("code"))
+            self.over = self.over or self.ways.has_answer(reading.values)
         elif isinstance(reading, Control) and reading.name == "ready":
             self._set_clock(reading.values.get("server_time"), at)
         elif (

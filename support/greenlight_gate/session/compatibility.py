@@ -11,6 +11,18 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
     """Raises Misconfigured for a value that is missing or not used, and for an accepted gap that does not exist."""
     spec = profile.spec
     at_login = {name for call in target.auth.login for name in call.capture}
+    if target.by_http != spec.connection.by_http:
+        schemes = ("http:// or https://", "ws:// or wss://")
+        expected, came = schemes if spec.connection.by_http else schemes[::-1]
+        raise Misconfigured(
+            f"{target.name}: url: expected {expected} (the profile {profile.name} has connection.transport = "
+            f"{spec.connection.transport!r}), but it begins with {came}; write that, or name another profile"
+        )
+    if target.by_http and target.auth.send in ("subprotocol", "first_message"):
+        raise Misconfigured(
+            f"{target.name}: auth.send: expected 'bearer', 'query', 'headers' or 'profile' by HTTP, "
+            f"but it is {target.auth.send!r}, which only a WebSocket has"
+        )
     for name, what in spec.needs.items():
         if name not in target.values and name not in at_login:
             raise Misconfigured(
@@ -39,7 +51,8 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
 def shows_token(profile: Profile) -> bool:
     """Whether the profile says itself where a token is placed."""
     spec = profile.spec
-    parts = [spec.connection, spec.resume, spec.before, [step.send for step in spec.steps], spec.send, spec.values]
+    sent = (spec.send, spec.addresses, [step.send for step in spec.steps])
+    parts = [spec.connection, spec.resume, spec.before, sent, spec.values]
     return any("{token}" in repr(part) for part in parts)
 
 

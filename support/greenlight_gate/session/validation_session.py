@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -365,7 +366,7 @@ class ValidationSession:
         try:
             self.own_backend.start()
             if target.start == "embedded":
-                return target.at(self.own_backend.url)
+                return target.at(_at_port_of(target.url, self.own_backend.url))
             self.loop.call(self.own_backend.wait_until_up(target), _START_S * 2)
         except BackendFailed as error:
             raise Misconfigured(f"{target.name}: {error}") from error
@@ -465,6 +466,11 @@ def versions() -> dict[str, str]:
 def selected_categories(keys: Sequence[str]) -> tuple[str, ...]:
     """The categories of scenario keys ("functional/answers.feature:12"), each once, in order."""
     return tuple(dict.fromkeys(key.partition("/")[0] for key in keys))
+
+
+def _at_port_of(url: str, started: str) -> str:
+    """The url with the host and port at which the backend has come up."""
+    return urlsplit(url)._replace(netloc=urlsplit(started).netloc).geturl()
 
 
 def _without_query(url: str) -> str:

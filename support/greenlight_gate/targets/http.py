@@ -67,7 +67,7 @@ def ssl_context(target: Target) -> ssl.SSLContext | None:
     It verifies nothing where [tls] says so in so many words. None for a ws:// url. Raises Misconfigured for a ca_file
     that is not there or holds no certificate.
     """
-    return _trust(target) if urlsplit(target.url).scheme == "wss" else None
+    return _trust(target) if target.is_secure else None
 
 
 def _trust(target: Target) -> ssl.SSLContext:
@@ -181,7 +181,7 @@ def _no_trust(where: str, error: ssl.SSLError) -> Misconfigured:
         )
     return Misconfigured(
         f"{where}: expected TLS, but the handshake failed ({error.reason or 'no reason given'}); "
-        f"a server without TLS has a ws:// url"
+        f"a server without TLS has a ws:// or http:// url"
     )
 
 

@@ -6,12 +6,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from greenlight_gate.targets.http import Reply, exchange
 from greenlight_gate.targets.model import Target
 from greenlight_gate.wire.http_call import HttpCall
-from greenlight_gate.wire.templates import fill, filled_or_none
+from greenlight_gate.wire.templates import fill, filled_or_none, quoted
 
 
 class Values(dict[str, Any]):
@@ -62,13 +61,3 @@ def filled(table: Mapping[str, str], values: Values) -> dict[str, str]:
     """A table of texts filled in, without those whose value is null."""
     found = {name: filled_or_none(template, values) for name, template in table.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def quoted(values: Values) -> Mapping[str, Any]:
-    """Values as they stand in a path."""
-
-    class _Quoted(dict[str, Any]):
-        def __missing__(self, name: str) -> str:
-            return quote(str(values[name]), safe="")
-
-    return _Quoted()

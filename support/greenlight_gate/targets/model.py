@@ -35,21 +35,29 @@ from greenlight_gate.verdict.waivers import AcceptedGap, Waiver
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__
-NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services", "model")
+NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services", "model", "websocket")
+
+
+# The schemes of urls, and whether they are those of HTTP. The profile says which of the two a target speaks.
+SCHEMES = {"ws": False, "wss": False, "http": True, "https": True}
+_SECURE = ("wss", "https")
+_EXPECTED_URL = "a WebSocket URL such as wss://chat.example/ws"
+# The profile of a target that names none speaks WebSocket; what others speak is known once they have been read.
+_DEFAULT_PROFILE = "agent-events"
+_TWINS = {"http": "ws", "https": "wss"}
 
 
 def check_url(url: str) -> None:
-    """Raise Invalid unless `url` is ws:// or wss://, with a host, and without a user, password or fragment."""
-    expected = "a WebSocket URL such as wss://chat.example/ws"
+    """Raise Invalid unless `url` is ws(s):// or http(s)://, with a host, and without a user, password or fragment."""
+    expected = _EXPECTED_URL
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         raise Invalid("url", expected, f"it cannot be read ({error})") from None
     # What came is described and not shown: a user, a password or a token in the query may be part of it.
-    if parts.scheme not in ("ws", "wss"):
-        twin = {"http": "; write ws:// for http://", "https": "; write wss:// for https://"}.get(parts.scheme, "")
-        raise Invalid("url", expected, f"its scheme is {parts.scheme!r}{twin}")
+    if parts.scheme not in SCHEMES:
+        raise Invalid("url", expected, f"its scheme is {parts.scheme!r}")
     if not host or any(character.isspace() or not character.isprintable() for character in url):
         raise Invalid("url", expected, "it names no host" if not host else "it holds white space")
     if "@" in parts.netloc or parts.fragment:
@@ -75,7 +83,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prompts: Prompts
     start: Literal["none", "embedded", "command", "stack"] = "none"
     command: tuple[Text, ...] = ()
-    profile: Text = "agent-events"
+    profile: Text = _DEFAULT_PROFILE
     health: Annotated[
         str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
     ] = "/health"
@@ -102,9 +110,14 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        check_url(self.url)
-        for replica in self.replicas:
-            check_url(replica)
+        for url in (self.url, *self.replicas):
+            check_url(url)
+            scheme = urlsplit(url).scheme
+            if SCHEMES[scheme] and self.profile == _DEFAULT_PROFILE:
+                came = (
+                    f"its scheme is {scheme!r}; write {_TWINS[scheme]}:// for {scheme}://, or choose a profile by HTTP"
+                )
+                raise Invalid("url", _EXPECTED_URL, came)
         if urlsplit(self.url).port == 0 and self.start == "none":
             expected = 'a real port (0 means any free one, and needs start = "embedded" or "stack")'
             raise Invalid("url", expected, "it is 0")
@@ -158,16 +171,26 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise Invalid("health", "a path to ask whether the command has come up", "there is none")
 
     @property
+    def by_http(self) -> bool:
+        """Whether its messages are HTTP requests, whose answers stream; if not, it is reached by WebSocket."""
+        return SCHEMES[urlsplit(self.url).scheme]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached by TLS."""
+        return urlsplit(self.url).scheme in _SECURE
+
+    @property
     def origin(self) -> str:
         """http(s)://host:port of the url; the port is left out where the url leaves it out."""
         parts = urlsplit(self.url)
-        return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+        return f"{'https' if self.is_secure else 'http'}://{parts.netloc}"
 
     @property
     def endpoint(self) -> tuple[str, int]:
         """Host and port that a connection is made to."""
         parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+        return parts.hostname or "", parts.port or (443 if self.is_secure else 80)
 
     @property
     def is_loopback(self) -> bool:
@@ -308,6 +331,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "replicas": (len(self.replicas) < 2 and self.start != "stack", "names fewer than two replicas"),
             "services": (self.start != "stack", 'has no services that the suite may end and start (start = "stack")'),
             "model": (self.model is None, "has no [model]: no scripted model that fails when it is asked to"),
+            "websocket": (self.by_http, "is reached by HTTP, which has none of that"),
             "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
         }
         absent, how = absences.get(need, (False, ""))

@@ -38,6 +38,35 @@ class Ending(NamedTuple):
     unsaid: bytes = b""
 
 
+class Post(NamedTuple):
+    """The HTTP request that carries a message, where the transport is HTTP.
+
+    `path` with its query; `label`: the id of the request or of what else it is about, which its answer is reported
+    with. `streams`: a stream of events is expected in answer.
+    """
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    label: str = ""
+    streams: bool = True
+
+
+class HttpAnswer(NamedTuple):
+    """The answer to a `Post`: its head, and its body where that is no stream.
+
+    `problem`: what is wrong with it, if a stream was expected and something else came without an error status.
+    `after_s`: seconds from the request to the head.
+    """
+
+    label: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    after_s: float
+    body: bytes = b""
+    problem: str = ""
+
+
 class NotOpened(Exception):
     """The server did not accept the connection; the text says what came instead.
 
@@ -70,10 +99,19 @@ class Receiver(Protocol):
         """A whole binary message."""
 
     def on_other(self, kind: str, data: bytes, at: float) -> None:
-        """Not a message: the content of a "ping" or "pong", and at the end the "part" of an incomplete message."""
+        """Not a message: the content of a "ping" or "pong", and at the end the "part" of an incomplete message.
+
+        Of an event stream a "comment", and an "id" or "event" field that is long enough to hold something.
+        """
 
     def on_read(self, at: float) -> None:
         """Everything of one read has been handed over; it may have been only control frames."""
+
+    def on_answer(self, answer: HttpAnswer, at: float) -> None:
+        """The head of the answer to a `Post` has come, and all of it if it is not a stream."""
+
+    def on_stream_end(self, label: str, at: float) -> None:
+        """The stream that answers a `Post` has ended as HTTP wants it: nothing more comes on it."""
 
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended: nothing more comes."""
@@ -86,17 +124,20 @@ class Receiver(Protocol):
 
 
 class Transport(Protocol):
-    """One connection. All methods run on the loop thread.
+    """One connection, which for HTTP is a pool of them: those of one tab. All methods run on the loop thread.
 
-    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has begun to close. `is_full`: more is
-    buffered than the peer reads. `frames` and `pings` count what has come, frames of any kind and pings of the peer.
+    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has begun to close. `frames` and `pings`
+    count what has come, frames of any kind and pings of the peer.
     """
 
     is_open: bool
     can_send: bool
-    is_full: bool
     frames: int
     pings: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is buffered than the peer reads."""
 
     @property
     def unanswered(self) -> int:
@@ -111,8 +152,12 @@ class Transport(Protocol):
         is still the target. `source`: the local address. Raises NotOpened, OSError.
         """
 
-    def send(self, data: bytes, *, text: bool = True) -> None:
-        """Sends one message, whatever its bytes are. Raises ConnectionEnded."""
+    @property
+    def notices_loss(self) -> bool:
+        """Whether a lost connection is noticed now: HTTP notices it only while an answer is awaited."""
+
+    def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
+        """Sends one message, whatever its bytes are. `post`: how, by HTTP. Raises ConnectionEnded."""
 
     def ping(self) -> None:
         """Sends a ping of the transport's own protocol; its answer is not handed over. Raises ConnectionEnded."""

@@ -14,7 +14,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from greenlight_gate.transport.frames import cut, end_of_frame, ping_in, pong_frame, text_frame
-from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, Ending, NotOpened, Receiver
+from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, Ending, NotOpened, Post, Receiver
 from greenlight_gate.transport.upgrade import LOGGER, Upgrade
 
 monotonic = time.monotonic
@@ -295,7 +295,12 @@ class WebSocket(asyncio.Protocol):
 
     # Sending --------------------------------------------------------------------------------------------------
 
-    def send(self, data: bytes, *, text: bool = True) -> None:
+    @property
+    def notices_loss(self) -> bool:
+        """Always: the connection is open."""
+        return True
+
+    def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
         """Sends one message, whatever its bytes are. Raises ConnectionEnded."""
         transport = self._transport
         if transport is None or not self.can_send:

@@ -13,20 +13,40 @@ from greenlight_gate.wire.templates import RESERVED
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
-class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[connection]: where and how the WebSocket is opened.
+class HttpAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`http` in [send.*], and [connection] `opening`: the HTTP request that carries a message.
 
-    `path` is put behind the target's url; `query` and `headers` are added, but those whose value is null (no token).
-    `max_frame_bytes` 0 is the target's own limit. `runs`: whether a connection answers many questions at once, one
-    after the other, or only one in its life.
+    `path` is put behind the target's url. `streams`: a stream of events is expected in answer.
     """
 
+    path: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: dict[str, str] = {}
+    streams: bool = True
+
+
+class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[connection]: where and how the connection is opened.
+
+    `transport`: a WebSocket, or HTTP requests whose answers stream: server-sent events, or lines of JSON. `path` is put
+    behind the target's url; `query` and `headers` are added, but those whose value is null (no token).
+    `max_frame_bytes` 0 is the target's own limit. `runs`: whether a connection answers many questions at once, one
+    after the other, or only one in its life. `opening`, by HTTP: the request with which a tab begins, if there is one.
+    """
+
+    transport: Literal["websocket", "sse", "ndjson"] = "websocket"
+    opening: HttpAddress | None = None
     path: str = ""
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
     subprotocols: tuple[str, ...] = ()
     max_frame_bytes: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 0
     runs: Literal["many", "one_at_a_time", "one"] = "many"
+
+    @property
+    def by_http(self) -> bool:
+        """Whether each message is an HTTP request of its own."""
+        return self.transport != "websocket"
 
 
 class HttpRequest(HttpCall, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,10 +115,37 @@ def read_connection(data: dict[str, Any], name: str = "connection") -> Connectio
     section = table(data, "connection")
     if isinstance(section.get("runs"), str):
         one_of(section["runs"], ("many", "one_at_a_time", "one"), f"{name}.runs")
+    if isinstance(section.get("transport"), str):
+        one_of(section["transport"], ("websocket", "sse", "ndjson"), f"{name}.transport")
     connection: ConnectionSpec = convert(section, ConnectionSpec, name)
     if connection.path and not connection.path.startswith(("/", "?")):
         raise ProfileError(f"{name}.path: expected a path that begins with /, got {connection.path!r}")
+    if connection.opening is not None:
+        if not connection.by_http:
+            raise ProfileError(f'{name}.opening: expected it where transport is "sse" or "ndjson", got a WebSocket')
+        _check_path(connection.opening, f"{name}.opening")
+    if connection.by_http and connection.subprotocols:
+        raise ProfileError(f"{name}.subprotocols: expected none, since only a WebSocket has them")
     return connection
+
+
+def read_addresses(send: dict[str, Any], connection: ConnectionSpec) -> tuple[dict[str, Any], dict[str, HttpAddress]]:
+    """The templates of the messages without their `http`, and the address of each, where the transport is HTTP."""
+    templates, found = dict(send), {}
+    for name, template in send.items() if connection.by_http else ():
+        where = f"send.{name}.http"
+        if not isinstance(template, dict) or "http" not in template:
+            raise ProfileError(f'{where}: expected the address of the request, for instance {{ path = "/chat" }}')
+        body = dict(template)
+        address: HttpAddress = convert(body.pop("http"), HttpAddress, where)
+        _check_path(address, where)
+        templates[name], found[name] = body, address
+    return templates, found
+
+
+def _check_path(address: HttpAddress, where: str) -> None:
+    if not address.path.startswith("/"):
+        raise ProfileError(f"{where}.path: expected a path that begins with /, got {address.path!r}")
 
 
 def read_values(data: dict[str, Any]) -> dict[str, ValueSpec]:

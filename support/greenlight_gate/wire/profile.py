@@ -97,7 +97,7 @@ class Profile:
         several = isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
         parts = value if several else [value]
         texts = [json.dumps(part, ensure_ascii=False) for part in parts]
-        if self._machine is None:
+        if self._machine is None or self.spec.connection.by_http:
             return "\n".join(texts), list(texts)
         return "\n".join(texts), [self.encode(part) for part in parts]
 

@@ -1,5 +1,6 @@
 """How a backend refuses: the ways that a profile lists, and what else may take the place of a refusal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,8 +11,8 @@ ANY = "*"
 class RefusalKinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ways in which one kind of request is refused; each of them will do.
 
-    `status`: HTTP status of the answer to the upgrade. `close`: codes of a close frame. `error`: codes of an error
-    frame, "*" for any. `fresh`: a new and empty conversation takes the place of the one that was asked for.
+    `status`: HTTP status of the answer to the upgrade, or to the request. `close`: codes of a close frame. `error`:
+    codes of an error, "*" for any. `fresh`: a new and empty conversation takes the place of the one that was asked for.
     `ignored`: nothing happens at all, as on wires that know no errors.
     """
 
@@ -32,6 +33,10 @@ class RefusalKinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def has_error(self, code: Any) -> bool:
         """Whether an error frame is one of the ways."""
         return bool(self.error) and (ANY in self.error or (code is not None and str(code) in self.error))
+
+    def has_answer(self, values: Mapping[str, Any]) -> bool:
+        """Whether an error is one of the ways: by its code, or by the HTTP status that it came with."""
+        return self.has_error(values.get("code")) or self.has_status(values.get("status"))
 
     def __str__(self) -> str:
         ways = [f"HTTP {_either(self.status)}"] if self.status else []

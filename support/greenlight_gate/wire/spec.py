@@ -13,11 +13,13 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.wire.codecs import codec_named
 from greenlight_gate.wire.connecting import (
     ConnectionSpec,
+    HttpAddress,
     HttpRequest,
     Recognise,
     ResumeSpec,
     Step,
     ValueSpec,
+    read_addresses,
     read_connection,
     read_recognise,
     read_requests,
@@ -109,7 +111,8 @@ class Spec(msgspec.Struct, frozen=True):
     """A whole profile, checked.
 
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
-    together; `calls` are the HTTP requests among them; `traced_start` is that of a request with a place for its
+    together; `addresses` holds where each goes by HTTP, where that is the transport; `calls` are the HTTP requests that
+    are sent beside a connection; `traced_start` is that of a request with a place for its
     trace context, where the profile says one. `every` are the fields of all events. `rules` to `absent` are the parts
     of a profile that says more than the names
     of its kinds, which is not `plain` then:
@@ -136,6 +139,7 @@ class Spec(msgspec.Struct, frozen=True):
     before: tuple[HttpRequest, ...] = ()
     after: tuple[HttpRequest, ...] = ()
     connection: ConnectionSpec = ConnectionSpec()
+    addresses: dict[str, HttpAddress] = {}
     scope: tuple[Condition, ...] = ()
     resume: ResumeSpec | None = None
     values: dict[str, ValueSpec] = {}
@@ -157,7 +161,13 @@ class Spec(msgspec.Struct, frozen=True):
     def tells_user(self) -> bool:
         """Whether a client sends the user id, beside the token: in a request, in the URL or in a frame."""
         sent = [template for what, template in self.send.items() if what != "claim"]
-        return "{user}" in str((sent, self.before, self.connection, self.resume, self.handshake))
+        return "{user}" in str((sent, self.before, self.connection, self.resume, self.handshake, self.addresses))
+
+    def places_in(self, what: str) -> set[str]:
+        """The names of the values that a message has a place for: in its body, and in the request that carries it."""
+        address = self.addresses.get(what)
+        carrier = [] if address is None else [address.path, address.headers]
+        return {name for _, name in names_in([self.send[what], carrier], "")}
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -305,8 +315,9 @@ def read_spec(text: str) -> Spec:
         kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
         events[kind] = _event(kind, section, every, rich=rich)
     controls = _controls(table(data, "controls"))
-    send, traced_start = read_trace_place(table(data, "send"))
     connection = read_connection(data)
+    templates, addresses = read_addresses(table(data, "send"), connection)
+    send, traced_start = read_trace_place(templates)
     shared = {kind: event.fields for kind, event in events.items()}
     spec = Spec(
         name=convert(data.get("name"), str, "name"),
@@ -324,12 +335,13 @@ def read_spec(text: str) -> Spec:
         before=read_requests(data, "before"),
         after=read_requests(data, "after"),
         connection=connection,
+        addresses=addresses,
         resume=read_resume(data, connection),
         scope=_scope(data),
         values=read_values(data),
         needs=convert(table(data, "needs"), dict[str, str], "needs"),
         absent=_absent(data),
-        plain=not rich and _is_plain(frame, controls, shared),
+        plain=_reads_plainly(data) and _is_plain(frame, controls, shared),
         traced_start=traced_start,
         calls=read_calls(send),
         deprecated=deprecated,
@@ -345,6 +357,11 @@ def read_spec(text: str) -> Spec:
 
 def _listed(part: Any) -> Any:
     return list(part) if isinstance(part, tuple) else part
+
+
+def _reads_plainly(data: dict[str, Any]) -> bool:
+    """Whether a frame is read by the names of its kinds alone; how the connection is opened does not matter."""
+    return not any(key in data for key in _RICH if key != "connection")
 
 
 def _says(fields: Fields, name: str) -> bool:
@@ -376,7 +393,7 @@ def _is_plain(frame: Frame, controls: tuple[tuple[str, ControlSpec], ...], event
     fields = [entry for found in events.values() for entry in found.values()]
     own = any(field.regex or field.value is not None for field, _ in fields)
     own = own or any(path.startswith("$") for _, paths in fields for path in paths)
-    return simple and not own and frame.codecs == ("json",) and not frame.binary
+    return simple and not own and frame.codecs == ("json",) and not frame.binary and bool(frame.kind)
 
 
 def _complete(spec: Spec) -> None:
@@ -398,6 +415,7 @@ def _complete(spec: Spec) -> None:
         if EventKind(name) in shown and not _only_synthesised(spec, EventKind(name)):
             raise ProfileError(f"{where}: expected a kind that this wire does not show, but events are read as {name}")
     _complete_inputs(spec, shown)
+    _complete_by_http(spec)
     if "start" not in spec.send:
         raise ProfileError("send.start: expected the frame that asks a question, got nothing")
 
@@ -407,6 +425,14 @@ def _complete_inputs(spec: Spec, shown: set[EventKind]) -> None:
         raise ProfileError("choices: expected both send.respond and the choices that it sends, or neither, got one")
     if "respond" in spec.send and EventKind.INPUT_REQUESTED not in shown:
         raise ProfileError("send.respond: expected an event that is input_requested, since nothing else is answered")
+
+
+def _complete_by_http(spec: Spec) -> None:
+    """What only a connection can do that stays open."""
+    for name, there in (("handshake", spec.steps), ("answer", spec.answers), ("send.ping", "ping" in spec.send)):
+        if there and spec.connection.by_http:
+            came = f"connection.transport = {spec.connection.transport!r}"
+            raise ProfileError(f"{name}: expected none by HTTP, where each message is a request of its own, got {came}")
 
 
 def _only_synthesised(spec: Spec, kind: EventKind) -> bool:
@@ -497,9 +523,13 @@ def _filled(spec: Spec) -> None:
     check_template({name: each.value for name, each in spec.values.items()}, "values", EVERYWHERE)
     for name, template in spec.send.items():
         where = f"send.{name}"
-        if not isinstance(template, dict | list) or not template:
+        address = spec.addresses.get(name)
+        if not isinstance(template, dict | list) or not (template or address):
             raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
         used = check_template(template, where, (*_SENDS[name], *everywhere))
+        if address is not None:
+            parts = {"path": address.path, "headers": address.headers}
+            used |= check_template(parts, f"{where}.http", (*_SENDS[name], *everywhere))
         for needed, what in _NEEDED.get(name, {}).items():
             if needed not in used:
                 raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
@@ -518,6 +548,8 @@ def _templates(spec: Spec) -> list[tuple[str, Any]]:
     parts: list[tuple[str, Any]] = []
     for name, address in addresses:
         parts += [(f"{name}.{key}", getattr(address, key)) for key in ("path", "query", "headers")]
+        if address.opening is not None:
+            parts += [(f"{name}.opening", [address.opening.path, address.opening.headers])]
     parts += [(f"{where}.send", step.send) for where, step in _steps(spec)]
     parts += [(f"answer[{i}].send", answer.send) for i, answer in enumerate(spec.answers)]
     groups = (("before", spec.before), ("after", spec.after), ("resume.before", spec.requests_to_resume))

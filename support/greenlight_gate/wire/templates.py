@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from greenlight_gate.wire.errors import one_of
 
@@ -57,6 +58,20 @@ def filled_or_none(template: str, values: Mapping[str, Any]) -> str | None:
     if any(values[name] is None for _, name in names_in(template, "")):
         return None
     return str(fill(template, values))
+
+
+def quoted(values: Mapping[str, Any]) -> Mapping[str, str]:
+    """The values as parts of a URL's path; KeyError for one that is not there."""
+    return _Quoted(values)
+
+
+class _Quoted(dict[str, str]):
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._values = values
+
+    def __missing__(self, name: str) -> str:
+        return quote(str(self._values[name]), safe="")
 
 
 def _text(found: re.Match[str], values: Mapping[str, Any]) -> str:

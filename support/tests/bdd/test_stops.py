@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from greenlight_gate.bdd.actions.stops import Stops, completed_at_once, goes_on, says_which_run
 from greenlight_gate.bdd.matchers.observable import NotExercised
@@ -9,15 +10,22 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Expect
+from greenlight_gate.wire.connecting import HttpAddress
 
 from support.tests.bdd.test_healthy_worlds import world
 from support.tests.hostile import conduct as does
+from support.tests.rules.talk import PROFILE
 
 
 def test_a_stop_names_its_run_by_the_run_the_request_or_the_thread() -> None:
+    spec = PROFILE.spec
     for name in ("run", "request", "thread"):
-        assert says_which_run({"type": "stop", "of": {"id": f"{{{name}}}"}})
-    assert not says_which_run({"type": "stop", "reason": "the user asked to stop", "token": "{token}"})
+        stop = {"type": "stop", "of": {"id": f"{{{name}}}"}}
+        assert says_which_run(msgspec.structs.replace(spec, send={**spec.send, "stop": stop}))
+    stop = {"type": "stop", "reason": "the user asked to stop", "token": "{token}"}
+    assert not says_which_run(msgspec.structs.replace(spec, send={**spec.send, "stop": stop}))
+    by_http = {"stop": HttpAddress("/runs/{run}/stop")}
+    assert says_which_run(msgspec.structs.replace(spec, send={**spec.send, "stop": {}}, addresses=by_http))
 
 
 def test_a_target_without_stop_is_asked_for_none(tmp_path: Path) -> None:

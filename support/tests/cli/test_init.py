@@ -139,7 +139,7 @@ def test_without_a_server_nothing_is_written(tmp_path: Path) -> None:
     assert (no_chat.code, "expected a chat over a WebSocket" in no_chat.err) == (3, True), no_chat.err
     assert (secret.code, "--secret-env: expected the name of an environment" in secret.err) == (3, True), secret.err
     assert ("s3cr3t" in secret.out + secret.err, "what stands behind ? in the url" in secret.out) == (False, True)
-    assert (no_tls.code, "a server without TLS has a ws:// url" in no_tls.err) == (3, True), no_tls.err
+    assert (no_tls.code, "a server without TLS has a ws:// or http:// url" in no_tls.err) == (3, True), no_tls.err
     assert "--ca-file" not in no_tls.err
     assert files(tmp_path) == set()
 

@@ -105,3 +105,29 @@ def test_half_a_frame_and_never_the_rest() -> None:
         assert (await line.user.rest())[1] == "rst"
 
     on_a_gated_line(play)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LENGTH = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n"
+# Answers on one connection, as the units that they consist of: heads, chunks with the last one, and whole bodies.
+ANSWERS = [
+    CHUNKED, b"5\r\nhello\r\n", b"a;x=y\r\n0123456789\r\n", b"0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n", LENGTH, b"no", LENGTH.replace(b"2", b"0"),
+    b"HTTP/1.1 100 Continue\r\n\r\n", CHUNKED, b"1\r\nx\r\n", b"0\r\nTrailer: t\r\n\r\n",
+]  # fmt: skip
+
+
+@given(st.integers(1, 60))
+def test_answers_by_http_are_cut_into_heads_chunks_and_bodies(size: int) -> None:
+    framer, units, data = Framer(), [b""], b"".join(ANSWERS)
+    for start in range(0, len(data), size):
+        for piece in framer.cut(data[start : start + size]):
+            units[-1] += piece.data
+            units += [b""] if piece.last else []
+    assert units == [*ANSWERS, b""]
+
+
+def test_a_body_without_a_length_passes_as_it_comes() -> None:
+    framer = Framer()
+    assert [piece.data for piece in framer.cut(b"HTTP/1.1 200 OK\r\n\r\n")] == [b"HTTP/1.1 200 OK\r\n\r\n"]
+    assert [piece.data for piece in framer.cut(b"data: 1\n\n")] == [b"data: 1\n\n"]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from greenlight_gate.transport.interface import Accepted, ConnectionLimits, Ending
+from greenlight_gate.transport.interface import Accepted, ConnectionLimits, Ending, HttpAnswer
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
 
@@ -46,6 +46,12 @@ class Kept:
     def on_read(self, at: float) -> None:
         self.reads += 1
         self.changed.set()
+
+    def on_answer(self, answer: HttpAnswer, at: float) -> None:
+        self._keep("answer", answer, at)
+
+    def on_stream_end(self, label: str, at: float) -> None:
+        self._keep("stream end", label, at)
 
     def on_close(self, ending: Ending, at: float) -> None:
         self._keep("close", ending, at)

@@ -13,6 +13,7 @@ from support.tests.wire.recorded import PROFILES
 
 EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
 NAMES = (
+    "CHAT_JWT_SECRET",
     "AUTOGENSTUDIO_JWT_SECRET",
     "AGNO_JWT_SECRET",
     "JUPYTER_TOKEN",

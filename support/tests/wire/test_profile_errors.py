@@ -1,10 +1,14 @@
 """A profile that cannot be used says so in one line: the key, what was expected, what came, and the nearest name."""
 
+import tomllib
+
 import pytest
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from support.tests.wire.recorded import PROFILES
 
 GOOD = """
 name = "small"
@@ -111,6 +115,48 @@ def test_broken_profiles(old: str, new: str, begins: str, mentions: str) -> None
     assert message.startswith(begins)
     assert mentions in message
     assert "\n" not in message
+
+
+BY_HTTP = GOOD.replace('type = "start"', 'http = { path = "/chat" }').replace(
+    "[promises]", '[connection]\ntransport = "sse"\n[promises]'
+)
+# What only a profile by HTTP can get wrong: as ERRORS.
+BY_HTTP_ERRORS = [
+    ('transport = "sse"', 'transport = "socket"', "connection.transport: ", "one of websocket, sse, ndjson"),
+    ('http = { path = "/chat" }', 'type = "start"', "send.start.http: ", "the address of the request"),
+    ('path = "/chat"', 'path = "chat"', "send.start.http.path: ", "begins with /, got 'chat'"),
+    ('path = "/chat"', 'path = "/{who}"', "send.start.http.path: ", "unknown name 'who'"),
+    ('path = "/chat"', 'path = "/chat", method = "FETCH"', "send.start.http.method: ", "'FETCH'"),
+    ("[promises]", 'subprotocols = ["chat"]\n[promises]', "connection.subprotocols: ", "only a WebSocket"),
+    ("[promises]", 'opening = { path = "session" }\n[promises]', "connection.opening.path: ", "begins with /"),
+    ("[promises]", '[[handshake]]\nsend = { type = "hi" }\n[promises]', "handshake: ", "each message is a request"),
+    ("[promises]", "[[answer]]\nwhen = { a = 1 }\nsend = { b = 1 }\n[promises]", "answer: ", "expected none by HTTP"),
+    (
+        "[promises]",
+        '[send.ping]\nhttp = { path = "/p" }\nn = "{nonce}"\n[promises]',
+        "send.ping: ",
+        "expected none by HTTP",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "begins", "mentions"), BY_HTTP_ERRORS)
+def test_broken_profiles_by_http(old: str, new: str, begins: str, mentions: str) -> None:
+    assert Profile.from_toml(BY_HTTP).spec.connection.by_http
+    with pytest.raises(ProfileError) as caught:
+        Profile.from_toml(BY_HTTP.replace(old, new, 1))
+    assert str(caught.value).startswith(begins)
+    assert mentions in str(caught.value)
+
+
+def test_the_profile_by_http_differs_from_the_default_only_where_it_has_to() -> None:
+    default, by_http = (
+        tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("agent-events", "agent-events-sse")
+    )
+    assert default["controls"].pop("pong")
+    for part in ("name", "connection", "send", "refusals"):
+        assert by_http.pop(part) != default.pop(part, None)
+    assert by_http == default
 
 
 @given(st.text(max_size=60))

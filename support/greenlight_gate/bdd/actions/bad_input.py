@@ -72,6 +72,7 @@ class BadInput:
 
     def flood_with_pings(self, user: str, count: int) -> None:
         """The user's client sends this many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
+        self.world.need("websocket")
         self.world.call(self.world.tab(user).flood(count))
 
     def was_dropped(self, user: str) -> bool:

@@ -207,7 +207,7 @@ class _Cell:
                 await asyncio.sleep(place.away_s or 0.0)
                 await self._reconnect(question)
             else:
-                connection.gate.open()
+                connection.hold_no_more()
                 await connection.session.wait_end(question)
             await connection.session.flush()
             await connection.session.close()

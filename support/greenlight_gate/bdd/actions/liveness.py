@@ -10,11 +10,7 @@ from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
-from greenlight_gate.faults.bandwidth import Bandwidth
-from greenlight_gate.faults.link import Direction
-
-_TINY_WINDOW_BYTES = 1_024
-_WIDE_WINDOW_BYTES = 1_048_576
+from greenlight_gate.faults.slow_reader import SlowReader
 
 
 class Liveness:
@@ -25,8 +21,11 @@ class Liveness:
         self.network = network
 
     def connection_goes_dead(self, user: str) -> None:
-        """The user's connection stays open, but no data passes in either direction."""
-        self.world.need("heartbeat")
+        """The user's connection stays open, but no data passes in either direction.
+
+        Raises NotExercised by HTTP: a user who waits for no answer has nothing open there that could be dead.
+        """
+        self.world.need("websocket", "heartbeat")
         self.network.lose(user, ConnectionLoss.BLACK_HOLE)
 
     def backend_lets_go(self, user: str) -> bool:
@@ -75,8 +74,8 @@ class Liveness:
     async def _reads_slowly(self, user: str, bytes_per_s: int) -> None:
         connection = self.network.connection(user)
         connection.session.throttled()
-        connection.link.narrow(_TINY_WINDOW_BYTES)
-        await connection.link.add(Bandwidth(bytes_per_s, Direction.DOWN))
+        connection.proxy.add(slow := SlowReader(bytes_per_s))
+        await slow.switch_on()
 
     def reads_well_again(self, user: str) -> None:
         """Removes the limit of the user's connection."""
@@ -84,10 +83,8 @@ class Liveness:
 
     async def _reads_well_again(self, user: str) -> None:
         connection = self.network.connection(user)
-        connection.link.narrow(_WIDE_WINDOW_BYTES)
-        for fault in connection.link.own:
-            if isinstance(fault, Bandwidth):
-                await fault.switch_off()
+        for fault in connection.proxy.faults:
+            await fault.switch_off()
         connection.session.throttled(over=True)
 
     def took_s(self, question: UserRequest) -> float:

@@ -1,14 +1,13 @@
 """Stops: at several moments of a run, beside other runs of the same user, and what follows in the same conversation."""
 
 import time
-from typing import Any
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.wire.templates import names_in
+from greenlight_gate.wire.spec import Spec
 
 # By these a stop can say which of several runs it is for.
 _NAMES_A_RUN = frozenset({"run", "request", "thread"})
@@ -18,9 +17,9 @@ _STOPS = 3
 _WHOLE_RUNS = 2
 
 
-def says_which_run(template: Any) -> bool:
-    """Whether a stop that is made of this template names the run, the request or the thread that it is for."""
-    return any(name in _NAMES_A_RUN for _, name in names_in(template, "stop"))
+def says_which_run(spec: Spec) -> bool:
+    """Whether a stop of this profile names the run, the request or the thread that it is for."""
+    return bool(_NAMES_A_RUN & spec.places_in("stop"))
 
 
 def completed_at_once(question: UserRequest, stopped_at: float, grace_s: float) -> bool:
@@ -53,7 +52,7 @@ class Stops:
         """
         world, profile = self.world, self.world.suite.profile
         self._need_stop()
-        if not says_which_run(profile.spec.send["stop"]):
+        if not says_which_run(profile.spec):
             raise NotExercised(f"a stop of the profile {profile.name} does not say which run it is for")
         world.ask(user, prompt)
         world.ask(user, prompt, tab=2)

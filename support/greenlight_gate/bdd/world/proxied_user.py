@@ -69,7 +69,15 @@ class ProxiedUser:
         self.session = new_session()
         self.prepare_try: Callable[[ResumableSession], None] = lambda _: None
         host, port = suite.target.endpoint
-        self.proxy = FaultProxy(host, port, source=source, each=lambda: (Gate(),))
+        self._holds = False
+        self.proxy = FaultProxy(host, port, source=source, each=self._gate_of_each)
+
+    def _gate_of_each(self) -> tuple[Gate]:
+        """The gate of a new connection of the tab: by HTTP, a request may open one."""
+        gate = Gate()
+        if self._holds:
+            gate.shut()
+        return (gate,)
 
     @property
     def link(self) -> Link:
@@ -107,7 +115,13 @@ class ProxiedUser:
 
     def hold(self) -> None:
         """From now on frames to the user are held until they are let through."""
+        self._holds = True
         self.gate.shut()
+
+    def hold_no_more(self) -> None:
+        """Lets everything through, now and later."""
+        self._holds = False
+        self.gate.open()
 
     async def let_through(self, question: UserRequest, events: int) -> bool:
         """Lets this many events of an answer through, until the next frame is held; False if they do not come in time.
@@ -138,13 +152,15 @@ class ProxiedUser:
         return False
 
     async def cut(self, way: ConnectionLoss, where: str, *, after: int | None = None, inside: bool = False) -> None:
-        """Cuts the connection; `inside`: in the middle of the held frame. Held frames are lost."""
-        session, link = self.session, self.link
+        """Cuts the connection, or all of the tab by HTTP; `inside`: within the held frame. Held frames are lost."""
+        session = self.session
         if inside:
             await self._passes(self.gate.release_half())
         session.cut(way, where, after=after, inside=inside)
-        await link.add(_FAULTS[way]())
-        if way.is_silent:
+        self._holds = False
+        for link in list(self.proxy.links):
+            await link.add(_FAULTS[way]())
+        if way.is_silent or not session.notices_loss:
             session.hang_up()
         await session.wait_closed(_ENDS_S)
 

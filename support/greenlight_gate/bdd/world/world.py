@@ -396,6 +396,7 @@ class World(Users):
 
     def websocket_ping(self, user: str) -> None:
         """Sends a WebSocket ping and remembers whether it was answered; no server may leave it out."""
+        self.need("websocket")
         self.pinged.append(self.call(self.tab(user).websocket_ping()))
 
     def hold(self, resource: AbstractAsyncContextManager[T]) -> T:

@@ -5,6 +5,7 @@ the rule families, which report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from greenlight_gate.events import (
     Control,
@@ -38,10 +39,12 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.engine.suite_stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import ASKS, Cut, Responded
+from greenlight_gate.trace import ASKS, Cut, RequestAnswered, Responded
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
 _TOO_LARGE = 1009
+_ERROR_STATUS = 400
+_SHOWN = 200
 
 
 class ConnectionChecker:
@@ -68,7 +71,9 @@ class ConnectionChecker:
         self.counts = sink.counts
         self.requests = OpenRequests(registry, user, connection, self.report)
         self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
-        self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready)
+        self.connection_rules = ConnectionRules(
+            self.report, promised=profile.promises.ready, by_http=profile.spec.connection.by_http
+        )
         refusals = profile.spec.refusals
         self.sign_in: SignInAttempt | None = None
         self.expiry: TokenExpiry | None = None
@@ -430,6 +435,51 @@ class ConnectionChecker:
             lifecycle.on_error(ask, error, n, self.report)
             requests.conclude(ask, at, error=error)
             requests.drop(ask)
+
+    def request_answered(self, response: RequestAnswered) -> Control | None:
+        """The answer to an HTTP request; an error status is the error that it is. Returns that."""
+        n = response.n
+        where = "the head of an answer"
+        for text in response.headers:
+            self.searched(text.encode(errors="surrogatepass"), where, n)
+        body = response.body.encode(errors="surrogatepass")
+        if body:
+            self.searched(body, "the body of an answer", n)
+        if response.problem:
+            self.connection_rules.no_stream(response.problem, n)
+        elif self.sign_in is None:
+            self.connection_rules.headed(response.after_ms, n, self.budgets.handshake_s)
+        if response.status < _ERROR_STATUS and not response.problem:
+            return None
+        values = self._error_values(body)
+        # Which request an answer belongs to is known, whatever is in it.
+        values |= {"status": response.status, "request": response.request or values.get("request")}
+        error = Control("error", values)
+        self.take(error, response.at, n)
+        return error
+
+    def _error_values(self, body: bytes) -> dict[str, Any]:
+        """The code and text of an error: as the profile reads them, else all of the body."""
+        reading = self.profile.read(body) if body.strip() else None
+        if isinstance(reading, Control) and reading.name == "error":
+            return dict(reading.values)
+        return {"code": None, "text": body.decode(errors="replace")[:_SHOWN]}
+
+    def stream_ended(self, request: str | None, at: float, n: int) -> None:
+        """The stream of a request has ended: its run has ended before, or never will."""
+        ask = self.requests.by_request.get(request) if request is not None else None
+        if ask is None or ask.over or ask.abandoned or self.cut_by_us:
+            return
+        if self.expiry is not None and self.expiry.over:
+            self.requests.conclude(ask, at, excused=True)
+            self.requests.drop(ask)
+            return
+        self.requests.conclude(ask, at)
+        if ask.run is not None:
+            self.run_judge.unfinished(ask, ask.run, n)
+        elif not ask.maybe_refused and not ask.foreign:
+            self._nothing_came(ask, n)
+        ask.abandoned = True
 
     def _what(self, data: bytes) -> str:
         reading = next(each(self.profile.read(data)), None)

@@ -28,13 +28,20 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
+    RequestAnswered,
     Responded,
     Sent,
     Stalled,
+    StreamEnded,
     Throttled,
     TimedOut,
 )
 from greenlight_gate.wire.profile import Profile
+
+_PLACES = {
+    "part": "part of a message", "comment": "a comment of the stream", "id": "the id of an event",
+    "event": "the name of an event",
+}  # fmt: skip
 
 
 class TraceChecker:
@@ -113,19 +120,25 @@ class TraceChecker:
                     has_foreign=has_foreign,
                 )  # fmt: skip
             else:
-                self._feed(record)
-                yield None
+                yield self._feed(record)
 
-    def _feed(self, record: AnyRecord) -> None:
-        """Judges a record that is no message."""
+    def _feed(self, record: AnyRecord) -> Reading | None:
+        """Judges a record that is no message. Returns how it was read, if it is the answer to a message by HTTP."""
         self._last = record
         if isinstance(record, ModelCall):
             self._model_calls.add(record)
-            return
+            return None
         if isinstance(record, Stalled | ClockMoved | Crowded):
             self._missed(record)
-            return
+            return None
         checker = self._checker(record)
+        if isinstance(record, RequestAnswered):
+            return checker.request_answered(record)
+        self._feed_to(checker, record)
+        return None
+
+    def _feed_to(self, checker: ConnectionChecker, record: AnyRecord) -> None:
+        """Judges a record of one connection."""
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
@@ -139,6 +152,8 @@ class TraceChecker:
             checker.throttled(record.at, over=record.over)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
+        elif isinstance(record, StreamEnded):
+            checker.stream_ended(record.request, record.at, record.n)
         elif isinstance(record, Closed):
             self._closed(checker, record)
 
@@ -267,7 +282,7 @@ def _no_message(checker: ConnectionChecker, record: Other | Responded) -> None:
     if isinstance(record, Responded):
         checker.responded(record)
         return
-    where = "part of a message" if record.what == "part" else f"a {record.what} frame"
+    where = _PLACES.get(record.what, f"a {record.what} frame")
     checker.searched(record.raw(), where, record.n)
 
 

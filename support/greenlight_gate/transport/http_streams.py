@@ -1,0 +1,354 @@
+"""A tab that speaks HTTP/1.1: each message is a request, whose answer may stream; one pool of connections of its own.
+
+Several requests may be under way, each on a connection; none is ever shared with another tab or user.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from urllib.parse import urlsplit
+
+from greenlight_gate.findings import printable
+from greenlight_gate.transport.http_connection import MEDIA_TYPES, Framing, HttpConnection
+from greenlight_gate.transport.interface import (
+    Accepted,
+    ConnectionEnded,
+    ConnectionLimits,
+    Ending,
+    HttpAnswer,
+    NotOpened,
+    Post,
+    Receiver,
+)
+
+monotonic = time.monotonic
+# Servers close idle connections, after 2 s or more: an older one is not used again, as it may lose a POST.
+_IDLE_S = 1.0
+_SHOWN = 200
+_LIMIT_EXCEEDED = 1008
+_REDIRECTS = 300
+# Shorter fields and comments hold neither a canary nor a token.
+_LEAST_SEARCHED = 16
+
+
+class HttpStreams:
+    """A pool of connections as `interface.Transport` describes it; it ends when one of them ends inside an answer.
+
+    `url`: of the target; the path of each request is below its origin. `opening`: the request that opens the tab, whose
+    answer is its first message; without one, a connection is opened and nothing is sent. `envelope`: messages are whole
+    events, with their names and ids, and not only their data.
+    """
+
+    def __init__(
+        self, receiver: Receiver, url: str, *, opening: Post | None, framing: Framing, envelope: bool,
+        max_message_bytes: int, limits: ConnectionLimits | None = None,
+    ) -> None:  # fmt: skip
+        parts = urlsplit(url)
+        self.receiver = receiver
+        self.framing = framing
+        self.envelope = envelope
+        self.max_message_bytes = max_message_bytes
+        self.is_open = False
+        self.can_send = False
+        self.frames = 0
+        self.pings = 0
+        self._secure = parts.scheme in ("https", "wss")
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if self._secure else 80)
+        self._netloc = parts.netloc
+        self._opening = opening
+        self._opened: asyncio.Future[None] | None = None
+        self._limits = limits
+        self._received_bytes = 0
+        self._tls: ssl.SSLContext | None = None
+        self._via: tuple[str, int] | None = None
+        self._source = ""
+        self._connections: list[HttpConnection] = []
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._ending: Ending | None = None
+        self._changed: asyncio.Event | None = None
+        self._reads = True
+        self._is_gone = False
+
+    # Opening --------------------------------------------------------------------------------------------------
+
+    async def open(
+        self, *, tls: ssl.SSLContext | None = None, via: tuple[str, int] | None = None, source: str = ""
+    ) -> None:
+        """Opens the tab; returns after `on_open`. Cancelled, it leaves nothing open. Raises NotOpened, OSError."""
+        assert not self._secure or tls is not None, "https:// is never asked for without TLS"
+        self._tls, self._via, self._source = tls, via, source
+        opening = self._opening
+        try:
+            connection = await self._connect()
+            if opening is None:
+                self._accept(Accepted((), None, b""), monotonic())
+                return
+            self._opened = asyncio.get_running_loop().create_future()
+            connection.request(opening, b"")
+            await self._opened
+        except BaseException:
+            if self._opened is not None and self._opened.done() and not self._opened.cancelled():
+                self._opened.exception()  # or asyncio would report it as never retrieved
+            self.abort()
+            raise
+        finally:
+            self._opened = None
+
+    def _accept(self, accepted: Accepted, at: float) -> None:
+        self.is_open = self.can_send = True
+        try:
+            self.receiver.on_open(accepted, at)
+        except BaseException:
+            self.is_open = self.can_send = False
+            raise
+
+    async def _connect(self) -> HttpConnection:
+        host, port = self._via or (self._host, self._port)
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: HttpConnection(self, self._netloc), host, port, ssl=self._tls if self._secure else None,
+            server_hostname=self._host if self._secure else None,
+            local_addr=(self._source, 0) if self._source else None,
+        )  # fmt: skip
+        self._connections.append(connection)
+        if not self._reads:
+            connection.stop_reading()
+        return connection
+
+    # What comes -----------------------------------------------------------------------------------------------
+
+    def answered(self, post: Post, answer: HttpAnswer, at: float) -> None:
+        """The head of an answer came, and all of it if it is not a stream."""
+        if post is self._opening:
+            self._take_opening(answer, at)
+        elif self.is_open:
+            self._count(0)
+            self.receiver.on_answer(answer, at)
+            self._read(at)
+
+    def _take_opening(self, answer: HttpAnswer, at: float) -> None:
+        opened = self._opened
+        if opened is None or opened.done():
+            return
+        if answer.status >= _REDIRECTS or answer.problem:
+            text = answer.body[:_SHOWN].decode(errors="replace").strip()
+            said = answer.problem or f"HTTP {answer.status}{f': {text}' if text else ''}"
+            opened.set_exception(NotOpened(printable(said), answer.status, answer.headers, answer.body))
+            return
+        head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode("latin-1")
+        try:
+            self._accept(Accepted(answer.headers, None, head), at)
+        except Exception as error:  # noqa: BLE001 -- the caller that opens the tab gets it
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
+        if answer.body.strip():
+            self.messages([answer.body], at)
+
+    def messages(self, texts: list[bytes], at: float) -> None:
+        """Messages came."""
+        if not self.is_open:
+            return
+        excess, taken = "", texts
+        for count, text in enumerate(texts):
+            excess = self._count(len(text))
+            if excess:
+                taken = texts[:count]
+                break
+        if taken:
+            self.receiver.on_texts(taken, at)
+        if excess and self.is_open:
+            self.give_up(excess)
+        self._read(at)
+
+    def other(self, kind: str, data: bytes, at: float) -> None:
+        """A comment, which is a heartbeat too, or a field that may hold something."""
+        if not self.is_open:
+            return
+        excess = self._count(len(data))
+        self.pings += kind == "comment"
+        if len(data.strip()) >= _LEAST_SEARCHED:
+            self.receiver.on_other(kind, data, at)
+        if excess and self.is_open:
+            self.give_up(excess)
+        self._read(at)
+
+    def stream_ended(self, post: Post, at: float) -> None:
+        """The stream that answers this request has ended."""
+        if self.is_open:
+            self._count(0)
+            self.receiver.on_stream_end(post.label, at)
+            self._read(at)
+
+    def _read(self, at: float) -> None:
+        if self.is_open:
+            self.receiver.on_read(at)
+
+    def _count(self, size: int) -> str:
+        """Counts what came; says which limit it exceeds."""
+        self.frames += 1
+        self._received_bytes += size
+        limits = self._limits
+        if limits is None:
+            return ""
+        if self.frames > limits.frames:
+            return f"more than {limits.frames} messages on one connection"
+        return f"more than {limits.bytes} bytes on one connection" if self._received_bytes > limits.bytes else ""
+
+    # Sending --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is buffered than the server reads."""
+        return any(connection.is_full for connection in self._connections)
+
+    @property
+    def unanswered(self) -> int:
+        """None: HTTP has no pings."""
+        return 0
+
+    @property
+    def notices_loss(self) -> bool:
+        """Whether an answer is under way, whose connection would be missed."""
+        return any(connection.post is not None for connection in self._connections)
+
+    def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
+        """Sends one message as the body of a request. Raises ConnectionEnded."""
+        assert post is not None, "a message by HTTP has an address"
+        if not self.can_send:
+            raise ConnectionEnded
+        now = monotonic()
+        for connection in self._connections:
+            if connection.is_idle and now - connection.idle_at < _IDLE_S:
+                self._request(connection, post, data)
+                return
+        task = asyncio.get_running_loop().create_task(self._connect_and_request(post, data))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect_and_request(self, post: Post, data: bytes) -> None:
+        try:
+            connection = await self._connect()
+        except OSError as error:
+            self.broken(error.strerror or str(error) or type(error).__name__, monotonic())
+            return
+        if self.can_send:
+            self._request(connection, post, data)
+        else:
+            connection.abort()
+
+    def _request(self, connection: HttpConnection, post: Post, data: bytes) -> None:
+        try:
+            connection.request(post, data)
+        except NotOpened as error:
+            raise ConnectionEnded(str(error)) from error
+
+    def ping(self) -> None:
+        """HTTP/1.1 has no pings: nobody asks for one. Raises ConnectionEnded."""
+        raise ConnectionEnded("HTTP/1.1 has no pings")
+
+    async def drained(self) -> None:
+        """Waits while the connection is full. Raises ConnectionEnded."""
+        while self.is_full:
+            await self._change()
+        if not self.is_open:
+            raise ConnectionEnded
+
+    def stop_reading(self) -> None:
+        """Reads nothing more, as if the network were very slow."""
+        self._reads = False
+        for connection in self._connections:
+            connection.stop_reading()
+
+    # Ending ---------------------------------------------------------------------------------------------------
+
+    def freed(self, connection: HttpConnection, at: float) -> None:
+        """An answer is complete: an idle connection that nobody will use again is closed."""
+        for other in self._connections:
+            if other is not connection and other.is_idle and at - other.idle_at >= _IDLE_S:
+                other.is_usable = False
+                other.close()
+
+    def broken(self, reason: str, at: float, code: int | None = None) -> None:
+        """A connection ended in the middle of an answer, or cannot be read on: the tab has ended."""
+        opened = self._opened
+        if opened is not None and not opened.done():
+            opened.set_exception(NotOpened(printable(f"no HTTP answer ({reason})"[:_SHOWN])))
+        ending = Ending("nobody", None, "") if code is None else Ending("client", code, printable(reason)[:_SHOWN])
+        self._end(ending, at)
+        self._abort_all()
+
+    def close(self) -> None:
+        """Closes the tab: its connections are closed, also those with a stream under way."""
+        if self.can_send:
+            self._leave(Ending("client", None, ""))
+
+    def give_up(self, reason: str) -> None:
+        """Ends the tab, because a limit was exceeded."""
+        self._end(Ending("client", _LIMIT_EXCEEDED, reason), monotonic())
+        self._abort_all()
+
+    def abort(self) -> None:
+        """Cuts all connections."""
+        self._leave(Ending("nobody", None, ""))
+
+    def _leave(self, ending: Ending) -> None:
+        self.can_send = False
+        self._ending = self._ending or ending
+        self._abort_all()
+        if not self._connections:
+            asyncio.get_running_loop().call_soon(self._all_gone)
+
+    def _abort_all(self) -> None:
+        for task in self._connecting:
+            task.cancel()
+        for connection in self._connections:
+            connection.abort()
+
+    def gone(self, connection: HttpConnection) -> None:
+        """A connection of the operating system is gone."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+        if not self._connections and (self._ending is not None or not self.is_open):
+            self._all_gone()
+        self.changed()
+
+    def _all_gone(self) -> None:
+        self._end(self._ending or Ending("nobody", None, ""), monotonic())
+        if not self._is_gone:
+            self._is_gone = True
+            self.receiver.on_gone()
+        self.changed()
+
+    def _end(self, ending: Ending, at: float) -> None:
+        if self.is_open:
+            self._ending = ending
+            self.is_open = self.can_send = False
+            self.receiver.on_close(ending, at)
+
+    async def wait_gone(self, timeout_s: float) -> None:
+        """Waits until all connections of the operating system are gone, and cuts them after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._connections or self.is_open:
+                    await self._change()
+            return
+        self.abort()
+        while self._connections:
+            await self._change()
+
+    def changed(self) -> None:
+        """Something has changed that is waited for."""
+        if self._changed is not None:
+            self._changed.set()
+
+    async def _change(self) -> None:
+        changed = self._changed = self._changed or asyncio.Event()
+        changed.clear()
+        await changed.wait()
+
+
+def accepts(framing: Framing) -> str:
+    """The `Accept` header of requests whose answer streams."""
+    return f"{MEDIA_TYPES[framing][0]}, application/json;q=0.9"

@@ -1,0 +1,66 @@
+"""Which transport a profile asks for, and the HTTP request that carries each of its messages."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from greenlight_gate.transport.http_connection import Framing
+from greenlight_gate.transport.http_streams import HttpStreams, accepts
+from greenlight_gate.transport.interface import ConnectionLimits, Post, Receiver, Transport
+from greenlight_gate.transport.upgrade import Upgrade
+from greenlight_gate.transport.websocket import WebSocket
+from greenlight_gate.wire.connecting import HttpAddress
+from greenlight_gate.wire.spec import Spec
+from greenlight_gate.wire.templates import fill, filled_or_none, quoted
+
+_BODILESS = ("GET", "DELETE")
+
+
+def transport_to(
+    spec: Spec, url: str, headers: Mapping[str, str], receiver: Receiver, *, subprotocols: list[str], compress: bool,
+    max_message_bytes: int, limits: ConnectionLimits | None = None, values: Mapping[str, Any] | None = None,
+    opens: bool = True,
+) -> Transport:  # fmt: skip
+    """The transport of the profile, still to be opened. Raises NotOpened if that cannot be requested.
+
+    `values` fill in the request that opens a tab by HTTP; without `opens`, the first message is all that is sent.
+    """
+    connection = spec.connection
+    if connection.transport == "websocket":
+        upgrade = Upgrade(url, headers=headers, subprotocols=subprotocols, compress=compress)
+        return WebSocket(receiver, upgrade, max_message_bytes=max_message_bytes, limits=limits)
+    opening = connection.opening if opens else None
+    return HttpStreams(
+        receiver, url, framing=connection.transport,
+        opening=None if opening is None else post_to(opening, spec, url, headers=headers, values=values or {}),
+        envelope=spec.frame.codecs[0].startswith("sse"), max_message_bytes=max_message_bytes, limits=limits,
+    )  # fmt: skip
+
+
+def post_to(
+    address: HttpAddress, spec: Spec, url: str, *, headers: Mapping[str, str], values: Mapping[str, Any],
+    label: str = "",
+) -> Post:  # fmt: skip
+    """The request to an address below `url`, whose query it keeps. `headers`: those of each request.
+
+    `values` fill in its path and headers; a header whose value is null is left out. Raises KeyError for a value that is
+    not known.
+    """
+    parts = urlsplit(url)
+    path = f"{parts.path.rstrip('/')}{fill(address.path, quoted(values))}"
+    if parts.query:
+        path += f"{'&' if '?' in path else '?'}{parts.query}"
+    own = {name: filled_or_none(template, values) for name, template in address.headers.items()}
+    framing: Framing = "ndjson" if spec.connection.transport == "ndjson" else "sse"
+    usual = {
+        "Accept": accepts(framing) if address.streams else "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "greenlight",
+    }
+    if address.method not in _BODILESS:
+        usual["Content-Type"] = "application/json"
+    given = {**headers, **{name: value for name, value in own.items() if value is not None}}
+    named = {name.lower() for name in given}
+    together = {**{name: value for name, value in usual.items() if name.lower() not in named}, **given}
+    streams = address.streams and address is not spec.connection.opening
+    return Post(address.method, path, tuple(together.items()), label, streams)

@@ -1,0 +1,72 @@
+"""What the rules say of conversations by HTTP: literal traces of the profile agent-events-sse, and their findings."""
+
+from collections.abc import Callable
+
+import pytest
+from greenlight_gate.trace import RequestAnswered, StreamEnded
+
+from support.tests.rules.talk import Talk
+from support.tests.wire.recorded import shipped
+
+BY_HTTP = shipped("agent-events-sse")
+Play = Callable[[Talk], object]
+
+
+def talk() -> Talk:
+    return Talk(profile=BY_HTTP)
+
+
+def answered(here: Talk, status: int = 200, **values: object) -> Talk:
+    return here.add(RequestAnswered, "c1", status=status, **{"after_ms": 5.0, "request": "q1", **values})
+
+
+def ended(here: Talk) -> Talk:
+    return here.add(StreamEnded, "c1", request="q1")
+
+
+def half(here: Talk) -> Talk:
+    return answered(here.open().ask()).started()
+
+
+ERROR = '{"type": "error_message", "error_code": "RATE_LIMITED", "error_message": "wait"}'
+# (what happens, the rules that are broken)
+TRACES: list[tuple[str, Play, set[str]]] = [
+    ("a whole answer", lambda t: ended(answered(t.open().ask()).answer()), set()),
+    ("a stream without the end of its run", lambda t: ended(half(t)), {"LIFECYCLE-2"}),
+    ("a stream without any event", lambda t: ended(answered(t.open().ask())), {"CONNECTION-1", "LIFECYCLE-2"}),
+    ("a page in place of a stream",
+     lambda t: answered(t.open().ask(), problem="HTTP 200 with text/html in place of text/event-stream"),
+     {"CONNECTION-1", "LIFECYCLE-1"}),
+    ("a redirect", lambda t: answered(t.open().ask(), 302, problem="HTTP 302, a redirect to /login"),
+     {"CONNECTION-1", "LIFECYCLE-1"}),
+    ("an error status", lambda t: answered(t.open().ask(), 500, body="oops"), {"LIFECYCLE-1"}),
+    ("an error status for what may be refused",
+     lambda t: answered(t.open().ask(refusable=True), 429, body=ERROR), set()),
+    ("a head that comes late", lambda t: ended(answered(t.open().ask(), after_ms=6_000.0).answer()), {"CONNECTION-1"}),
+    ("a connection that ends inside an answer", lambda t: half(t).close("nobody", None),
+     {"CONNECTION-3", "LIFECYCLE-2"}),
+    ("a tab that is closed during an answer", lambda t: half(t).close("client", None), set()),
+    ("a stream that the suite has cut", lambda t: half(t).cut("RST").close("nobody", None), set()),
+    ("a stream of another user refused",
+     lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 403, request=None, body=ERROR), set()),
+    ("a stream of another user refused by another status",
+     lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 500, request=None), {"REFUSAL-2"}),
+    ("a token in a header of an answer",
+     lambda t: ended(answered(t.open().ask(), headers=("X-Debug: sk-" + "a" * 24,)).answer()), {"CONTENT-5"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("play", "broken"), [case[1:] for case in TRACES], ids=[case[0] for case in TRACES])
+def test_what_each_trace_breaks(play: Play, broken: set[str]) -> None:
+    here = talk()
+    play(here)
+    assert {finding.rule for finding in here.findings()} == broken
+
+
+@pytest.mark.parametrize(("status", "broken"), [(401, set()), (403, set()), (200, {"REFUSAL-1"}), (500, {"REFUSAL-1"})])
+def test_a_request_without_a_valid_token_is_refused_by_status(status: int, broken: set[str]) -> None:
+    here = talk().open(ready=False, unwelcome="an expired token").send("hello")
+    answered(here, status, request=None)
+    if status == 200:
+        here.started()
+    assert {finding.rule for finding in here.findings()} == broken
