@@ -15,10 +15,11 @@ from greenlight_gate.bdd.actions.invalid_messages import InvalidMessages
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.http_calls import Values
-from greenlight_gate.trace import Responded, Sent
+from greenlight_gate.trace import Responded, Sent, read_trace
 from greenlight_gate.wire.errors import ProfileError
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import read_spec
@@ -193,6 +194,13 @@ def test_a_stop_of_anothers_run_has_to_be_refused(tmp_path: Path, status: int, b
         assert rules(here) == broken
         assert access.has_reached("Bashir") == bool(broken)
         assert [body["by"] for _, body in server.asked][-2:] == ["u-bashir", "u-ada"]
+        assert here.recorder.path is not None
+        here.recorder.finish()
+        header, records = read_trace(here.recorder.path.read_bytes().splitlines())
+        again = TraceChecker(here.suite.profile, here.budgets, header.epoch_s)
+        list(map(again.feed, records))
+        again.finish()
+        assert {finding.rule for finding in again.findings} == broken
 
 
 def test_a_success_without_an_effect_is_a_refusal_where_the_profile_says_so(tmp_path: Path) -> None:
