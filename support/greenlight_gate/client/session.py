@@ -321,7 +321,8 @@ class Session:
 
     def _stream_over(self, label: str) -> None:
         for question in self.inbox.questions:
-            if question.request == label and not question.over and not self.cut_by_us:
+            is_over_or_asks = question.over or question.asked_input is not None
+            if question.request == label and not is_over_or_asks and not self.cut_by_us:
                 question.give_up()
 
     def on_close(self, ending: Ending, at: float) -> None:

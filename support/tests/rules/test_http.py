@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from greenlight_gate.trace import RequestAnswered, StreamEnded
 
+from support.tests.rules.broken.inputs import APPROVAL, approved, asks, rest
 from support.tests.rules.talk import Talk
 from support.tests.wire.recorded import shipped
 
@@ -33,6 +34,8 @@ ERROR = '{"type": "error_message", "error_code": "RATE_LIMITED", "error_message"
 TRACES: list[tuple[str, Play, set[str]]] = [
     ("a whole answer", lambda t: ended(answered(t.open().ask()).answer()), set()),
     ("a stream without the end of its run", lambda t: ended(half(t)), {"LIFECYCLE-2"}),
+    ("a stream that ends when the user is asked",
+     lambda t: rest(approved(ended(asks(answered(t.open().ask(expect=APPROVAL)).started().thinking())))), set()),
     ("a stream without any event", lambda t: ended(answered(t.open().ask())), {"CONNECTION-1", "LIFECYCLE-2"}),
     ("a page in place of a stream",
      lambda t: answered(t.open().ask(), problem="HTTP 200 with text/html in place of text/event-stream"),

@@ -470,6 +470,8 @@ class ConnectionChecker:
         ask = self.requests.by_request.get(request) if request is not None else None
         if ask is None or ask.over or ask.abandoned or self.cut_by_us:
             return
+        if ask.run is not None and ask.run.inputs:
+            return  # what the user answers may continue the run in another stream
         if self.expiry is not None and self.expiry.over:
             self.requests.conclude(ask, at, excused=True)
             self.requests.drop(ask)
