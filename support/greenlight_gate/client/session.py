@@ -431,7 +431,7 @@ class Session:
         if asked is None or choices is None:
             raise NotConnected(f"nothing was asked of {self.user}, so that nothing can be answered", "")
         named = {"input": asked.input, "call": asked.call, "run": question.run}
-        named |= {"request": question.request, "thread": question.thread}
+        named |= {"request": question.request, "thread": question.thread, "prompt": question.text}
         choice = fill(choices.approve if approves else choices.deny, self.values.over(named))
         return {**named, "choice": choice}
 

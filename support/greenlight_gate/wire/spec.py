@@ -284,7 +284,7 @@ _SENDS = {
     "restore": ("thread", "last_seq", "run"),
     "edit": ("request", "prompt", "thread", "run", "replaced"),
     "regenerate": ("request", "prompt", "thread", "run", "replaced"),
-    "respond": ("input", "choice", "call", "run", "request", "thread"),
+    "respond": ("input", "choice", "call", "run", "request", "thread", "prompt"),
 }
 _NEEDED = {
     "start": {"prompt": "the question"},

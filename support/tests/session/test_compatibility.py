@@ -17,6 +17,7 @@ HINDRANCES = {
     "agent-events": None,
     "agent-events-sse": None,
     "agno": "it has a handshake",
+    "ai-sdk": "its rules look up values of the connection",
     "autogenstudio": "it asks for a request before each connection",
     "google-adk": "it asks for a request before each connection",
     "json-rpc": "it has a handshake",

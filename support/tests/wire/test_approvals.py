@@ -1,4 +1,4 @@
-"""Frames of three real servers that ask before a tool runs, as they came: what is asked, answered, and done then."""
+"""Frames of four real servers that ask before a tool runs, as they came: what is asked, answered, and done then."""
 
 import pytest
 from greenlight_gate.events import Event
@@ -98,6 +98,38 @@ def test_agno() -> None:
     assert seen.events["bashir"][-1][3] == (
         "Answer to <Plan: use the calculator. What is 17*23? marker-bashir>: Function call was rejected by the user"
     )
+    assert all(len({event.run for event in events}) == 1 for events in seen.whole.values())
+    assert (seen.unmapped, seen.findings, seen.foreign) == ([], [], {})
+
+
+def test_ai_sdk() -> None:
+    seen = Recorded(shipped("ai-sdk"), capture("ai-sdk"))
+    asks: list[Short] = [
+        STARTED, THINKS, ("tool_executing", EMAIL, "call_1", None), ("input_requested", EMAIL, "call_1", EMAIL)
+    ]  # fmt: skip
+    assert seen.events == {
+        "ada": [
+            *asks,
+            ("tool_completed", EMAIL, "call_1", "sent to ada"),
+            THINKS,
+            ("agent_completed", None, None, '"sent to ada" for: Send a mail, marker-ADA'),
+        ],
+        "bashir": [
+            *asks,
+            ("tool_completed", EMAIL, "call_1", "tool-output-denied"),
+            THINKS,
+            ("agent_completed", None, None, '"execution-denied" for: send a mail, marker-BASHIR'),
+        ],
+        "chiara": [
+            STARTED,
+            THINKS,
+            ("tool_executing", K, "call_2", None),
+            ("tool_completed", K, "call_2", "391"),
+            THINKS,
+            ("agent_completed", None, None, "391 for: what is 17*23?"),
+        ],
+    }
+    # Two streams, before and after the approval, are one run.
     assert all(len({event.run for event in events}) == 1 for events in seen.whole.values())
     assert (seen.unmapped, seen.findings, seen.foreign) == ([], [], {})
 

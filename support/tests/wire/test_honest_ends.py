@@ -84,6 +84,20 @@ def test_openai_realtime(response: Body, end: tuple[str, str | None]) -> None:
 @pytest.mark.parametrize(
     ("reason", "end"),
     [
+        ("stop", ("agent_completed", "Half an ans")),
+        ("length", ("agent_failed", "length")),
+        ("content-filter", ("agent_failed", "content-filter")),
+        ("error", ("agent_failed", "error")),
+    ],
+)
+def test_ai_sdk(reason: str, end: tuple[str, str | None]) -> None:
+    start, piece = {"type": "start"}, {"type": "text-delta", "id": "t", "delta": "Half an ans"}
+    assert last("ai-sdk", start, piece, {"type": "finish", "finishReason": reason}) == end
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
         ("end_turn", ("agent_completed", "Half an ans")),
         ("max_tokens", ("agent_failed", "max_tokens")),
         ("max_turn_requests", ("agent_failed", "max_turn_requests")),
