@@ -291,7 +291,7 @@ class TimedOut(Record, frozen=True):
     """A wait that ended without its event.
 
     One of ready, start, end, input (what becomes of a request for input that nobody answers), pong, websocket pong,
-    heartbeat, refusal, expiry, restored or close.
+    heartbeat, refusal, expiry, restored, stream end or close.
     """
 
     waiting_for: str

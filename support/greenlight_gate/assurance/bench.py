@@ -48,6 +48,7 @@ _OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\nstop_s = 1\n
 _TARGET = """
 name = "their backend"
 url = "{url}"
+profile = "{profile}"
 clock = "same-host"
 prompts = "{prompts}"
 mark = "My reference: {{canary}}."
@@ -58,6 +59,7 @@ secret_env = "CHAT_JWT_SECRET"
 audience = "chat"
 [capabilities]
 early_stop = true
+ping = {ping}
 [limits]
 max_connections = 20000
 allow_stress = true
@@ -174,11 +176,12 @@ class Bench:
 
     def judge(
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
-        send: str = "bearer", soak_s: float = _SOAK_S, rules: Mapping[str, Rule] = RULES,
+        send: str = "bearer", soak_s: float = _SOAK_S, by_http: bool = False, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """Run these scenarios against the backend, and judge the session. Raises KeyError for unknown names.
 
-        `prompts`: the name of a set, or the text of one. `send`: how tokens are sent. `rules`: those that are checked.
+        `prompts`: the name of a set, or the text of one. `send`: how tokens are sent. `by_http`: its chat by HTTP is
+        judged. `rules`: those that are checked.
         """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
@@ -189,12 +192,14 @@ class Bench:
         target = self.folder / "theirs.toml"
         target.write_text(
             _TARGET.format(
-                url=self.backend.url,
+                url=self.backend.http_url if by_http else self.backend.url,
                 budgets="\n".join(lines),
                 prompts=prompts,
                 send=send,
                 script=_SCRIPT,
                 model_url=self.model.url,
+                profile="agent-events-sse" if by_http else "agent-events",
+                ping=str(not by_http).lower(),
             ),
             encoding="utf-8",
         )

@@ -26,7 +26,7 @@ class Job(msgspec.Struct, frozen=True):
     `services`: the folder of a stack with these defects, "" for a single backend; `started`: the suite
     starts the backend itself and may end it. `prompts` and `send` as in a target file.
     `steps`: a folder with other steps than the suite's own. `promise`: one that the profile makes, and a backend that
-    the suite starts keeps.
+    the suite starts keeps. `by_http`: its chat by HTTP is judged.
     """
 
     defects: tuple[str, ...]
@@ -40,6 +40,7 @@ class Job(msgspec.Struct, frozen=True):
     send: str = "bearer"
     steps: str = ""
     promise: str = ""
+    by_http: bool = False
 
 
 _bench: Bench | None = None
@@ -80,7 +81,9 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     if job.crowded:
         bench.fresh()
     bench.give(*job.defects)
-    return bench.judge(job.scenarios, job.budgets, prompts=job.prompts, send=job.send, rules=rules)
+    return bench.judge(
+        job.scenarios, job.budgets, prompts=job.prompts, send=job.send, by_http=job.by_http, rules=rules
+    )  # fmt: skip
 
 
 def rules_without(rule: str) -> Mapping[str, Rule]:

@@ -30,8 +30,12 @@ _BY_SCENARIO = {
         out_of_order duplicate_delivery events_after_completed accepted_but_never_runs final_event_skipped
         slow_start silent_gap tool_never_returns tool_end_shown_late handshake_slow
         closes_1011_at_start accepted_then_closed_1000 events_before_ready_lost dies_mid_run_without_a_word
-        hangs_mid_run_socket_open token_echoed_in_frame subprotocol_not_chosen""",
-    "functional/2: Reasoning arrives during long work, and not at its end": "burst_at_the_end",
+        hangs_mid_run_socket_open token_echoed_in_frame subprotocol_not_chosen
+        stream_ends_without_the_end_event stream_of_another_content_type stream_compressed_unasked
+        stream_open_after_the_end stream_cut_after_its_last_event data_lines_without_their_field
+        only_comments_before_the_answer""",
+    "functional/2: Reasoning arrives during long work, and not at its end": """
+        burst_at_the_end stream_buffered_until_its_end""",
     "functional/3: Two tools that run one after the other are both named": """
         second_tool_never_completed timestamp_format_flips event_hidden_in_system_message_only_once""",
     "functional/3: Two tools that run at the same time are both shown while they run": """
@@ -65,7 +69,8 @@ _BY_SCENARIO = {
     "functional/6: A stop that comes after the answer does not stop the next run": "stop_sticks_to_the_next_request",
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
-    "functional/7: Sending a truncated message is refused with a clear error": "bad_json_silence",
+    "functional/7: Sending a truncated message is refused with a clear error": """
+        bad_json_silence error_page_with_status_200""",
     "functional/8: A tool that is approved runs after the approval": """
         tool_runs_without_approval tool_runs_before_the_approval other_arguments_than_approved""",
     "functional/8: A second approval changes nothing": "second_approval_runs_the_tool_again",
@@ -85,7 +90,8 @@ _BY_SCENARIO = {
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
     "integration/3: A question sent during a long answer leaves that answer complete": """
         second_request_drops_the_first""",
-    "integration/3: A question that is sent twice within milliseconds starts one run": "double_send_starts_two_runs",
+    "integration/3: A question that is sent twice within milliseconds starts one run": """
+        double_send_starts_two_runs retried_post_starts_a_second_run""",
     "integration/4: Five users ask the same question at once and each receives the right answer": """
         question_of_another_user_shown connected_users_listed""",
     "integration/3: Of two questions sent at once in one conversation, the second is answered or refused": """
@@ -104,12 +110,13 @@ _BY_SCENARIO = {
     "resilience/1: An answer that is cut while a sub-agent works arrives whole": "replay_without_sub_agents",
     _AWAY: """
         events_lost_across_reconnect replay_buffer_drops_oldest resume_unknown_but_says_ok replay_duplicates
-        replay_out_of_order""",
+        replay_out_of_order resume_begins_one_event_too_late""",
     "resilience/4: Heartbeats go on while tools run": "heartbeats_stop_while_tools_run",
     "resilience/4: A connection that no longer responds is closed, and an idle one stays open": "idle_cut_after",
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
-        canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as""",
+        canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as
+        answers_sent_on_the_newest_stream""",
     "security/1: The prompts to the model of two users who ask at the same moment hold only their own questions": """
         prompt_with_another_users_question""",
     "security/1: Users who ask while 25 connections are open receive only their own secret": """
@@ -166,6 +173,7 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "throughput_capped": {"start_s": 5.0},
     # Delayed events must not exceed the budget on a slow machine.
     "burst_at_the_end": {"start_s": 5.0},
+    "stream_buffered_until_its_end": {"start_s": 5.0, "silence_s": 5.0},
 }
 # The reasons why detection takes more than three seconds beyond the budget.
 SLOW: Mapping[str, str] = {
@@ -193,6 +201,13 @@ _NAMED = {
 }  # fmt: skip
 # Shown only to clients that send their token in this way.
 _SEND = {"subprotocol_not_chosen": "subprotocol"}
+# These are defects of the chat by HTTP, and are judged there.
+BY_HTTP = frozenset({
+    "stream_ends_without_the_end_event", "stream_of_another_content_type", "stream_compressed_unasked",
+    "error_page_with_status_200", "stream_buffered_until_its_end", "stream_open_after_the_end",
+    "stream_cut_after_its_last_event", "data_lines_without_their_field", "only_comments_before_the_answer",
+    "resume_begins_one_event_too_late", "answers_sent_on_the_newest_stream", "retried_post_starts_a_second_run",
+})  # fmt: skip
 # These break a promise that the default profile does not make.
 _PROMISED = {
     "token_expiry_ends_a_running_answer": "runs_outlive_tokens",
@@ -226,6 +241,11 @@ class Proof:
     def replicated(self) -> bool:
         """Whether it needs a stack with several replicas."""
         return self.defect in REPLICATED
+
+    @property
+    def by_http(self) -> bool:
+        """Whether it is a defect of the chat by HTTP."""
+        return self.defect in BY_HTTP
 
 
 PROOFS = {

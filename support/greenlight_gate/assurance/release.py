@@ -84,17 +84,24 @@ def job_of(proof: Proof, services: str = "", *, without: str = "", value: str = 
     return Job(
         (f"{proof.defect}={value}" if value else proof.defect,), proof.scenarios, dict(proof.budgets), without=without,
         crowded=proof.crowded, services=services if proof.replicated else "", send=proof.send, promise=proof.promise,
+        by_http=proof.by_http,
     )  # fmt: skip
 
 
 def healthy_jobs() -> list[Job]:
     """Every scenario that proves a defect, against a backend without any."""
-    names = list(dict.fromkeys(name for proof in PROOFS.values() if not proof.replicated for name in proof.scenarios))
+    proofs = [proof for proof in PROOFS.values() if not proof.replicated]
+    names = list(dict.fromkeys(name for proof in proofs for name in proof.scenarios))
+    by_http = tuple(dict.fromkeys(name for proof in proofs if proof.by_http for name in proof.scenarios))
     crowded = [name for name in names if name.startswith(("performance", "stress"))]
     others = [name for name in names if name not in crowded]
     promised = [Job((), proof.scenarios, promise=proof.promise) for proof in PROOFS.values() if proof.promise]
     # It has the machine to itself: other sessions must not slow it down.
-    return [*(Job((), tuple(group), crowded=True) for group in (others, crowded)), *promised]
+    return [
+        *(Job((), tuple(group), crowded=True) for group in (others, crowded)),
+        *promised,
+        Job((), by_http, by_http=True),
+    ]
 
 
 def forgetful_job() -> Job:

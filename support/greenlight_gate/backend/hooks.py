@@ -46,7 +46,7 @@ HOOKS = frozenset(
         "refusal",
     }
     | {"model_call", "unfinished"}
-    | {"repeated", "replay", "route", "subprotocol", "tool", "wait"}
+    | {"body", "head", "repeated", "replay", "route", "subprotocol", "tool", "wait"}
 )
 
 
@@ -159,6 +159,17 @@ class Chain:
         for hook in self._at["frame"]:
             frames = [changed for each in frames for changed in hook(connection, event, each)]
         return frames
+
+    def head(self, connection: object, head: tuple[int, Mapping[str, str]]) -> tuple[int, Mapping[str, str]]:
+        """Before an HTTP request of the chat is answered. `(connection, (status, headers)) -> (status, headers)`."""
+        return _through(self._at["head"], head, connection)
+
+    async def body(self, connection: object, data: bytes) -> list[bytes]:
+        """For each part of a stream by HTTP, b"" at its end; may wait. `async (connection, data) -> parts`."""
+        parts = [data]
+        for hook in self._at["body"]:
+            parts = [changed for each in parts for changed in await hook(connection, each)]
+        return parts
 
     def replay(self, connection: object, events: list[Outgoing]) -> list[Outgoing]:
         """For the missed events of a restored thread. `(connection, events) -> events`."""

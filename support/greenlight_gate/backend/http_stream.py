@@ -1,6 +1,7 @@
 """The answer to one HTTP request as a stream of server-sent events, and the connection that sends on it."""
 
 import asyncio
+import functools
 import json
 import re
 from collections.abc import Collection
@@ -33,6 +34,7 @@ class StreamConnection(ServedConnection):
     def __init__(self, hub: ConnectionHub, writer: StreamWriter, identity: Identity, token: str) -> None:
         super().__init__(hub, writer, identity, token)
         self.writer = writer
+        writer.body = functools.partial(hub.chain.body, self)
         self.waits_for: set[str] = set()
         self.restores = ""
         self._id: int | None = None
@@ -117,8 +119,9 @@ class EventStreamResponse(Response):
             await MessageHandler(hub, connection).take(self._text)
             error = connection.writer.error
             if error is not None:
-                status = _STATUS.get(str(error.get("error_code")), 400)
-                await JSONResponse(error, status)(scope, receive, send)
+                usual = _STATUS.get(str(error.get("error_code")), 400)
+                status, headers = hub.chain.head(connection, (usual, {}))
+                await JSONResponse(error, status, dict(headers))(scope, receive, send)
             elif self._streams:
                 await self._stream(scope, receive, send)
             else:
@@ -130,8 +133,9 @@ class EventStreamResponse(Response):
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = self._connection
         scope["state"]["http"].keep_open()
-        headers = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        status, named = self._hub.chain.head(connection, (200, _HEADERS))
+        headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         connection.begin_stream(self._awaited())
         pump = asyncio.create_task(connection.writer.pump(send))
         gone = asyncio.create_task(_gone(receive))

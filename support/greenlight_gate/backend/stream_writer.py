@@ -5,7 +5,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.types import Send
 
@@ -20,13 +20,18 @@ def _whole(text: str) -> Sequence[str]:
     return (text,)
 
 
+async def _unchanged(data: bytes) -> Sequence[bytes]:
+    return (data,)
+
+
 class StreamWriter:
     """What a connection writes to: a queue that `pump` sends from, and a comment every `heartbeat_s` (0: never).
 
-    `error`: what is answered in place of a stream.
+    `error`: what is answered in place of a stream; `body`: what is sent of each part, and of b"" at the end.
     """
 
     def __init__(self, transport: asyncio.Transport, heartbeat_s: float) -> None:
+        self.body: Callable[[bytes], Awaitable[Sequence[bytes]]] = _unchanged
         self.listener: object = None
         self.parts: Callable[[str], Sequence[str]] = _whole
         self.writable = asyncio.Event()
@@ -94,11 +99,17 @@ class StreamWriter:
             elif self._queue:
                 data = self._queue.popleft()
                 self._size -= len(data)
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+                await self._send(send, data)
                 if self._size <= _MOST_QUEUED_BYTES // 2:
                     self.writable.set()
             else:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), min(left_s, _LONGEST_WAIT_S))
+        await self._send(send, b"")
         await send({"type": "http.response.body", "body": b""})
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        for part in await self.body(data):
+            if part:
+                await send({"type": "http.response.body", "body": part, "more_body": True})

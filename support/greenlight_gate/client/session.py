@@ -59,6 +59,7 @@ from greenlight_gate.wire.reader import Reader
 from greenlight_gate.wire.templates import fill, names_in
 
 _FLUSH_S = 0.25
+_ERROR_STATUS = 400
 _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
@@ -111,6 +112,8 @@ class Session:
         # The trace context of the upgrade, in whose trace the first run belongs.
         self._traceparent = ""
         self._ended = "has ended"
+        # The requests by HTTP whose answer is still streaming.
+        self._streaming: set[str] = set()
 
     # Opening and closing -------------------------------------------------------------------------------------
 
@@ -240,12 +243,20 @@ class Session:
     async def close(self, *, keep_tab: bool = False) -> None:
         """Closes the connection, waits for the answer, and makes the requests that the profile has for afterwards."""
         if self._transport is not None and self.open:
+            await self._wait_streams()
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
         if self.setup is not None:
             setup, self.setup = self.setup, None
             for complaint in await setup.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
+
+    async def _wait_streams(self) -> None:
+        """By HTTP, the stream of a request ends with its run, which is at once; if not, the trace records it."""
+        ended = {question.request for question in self.inbox.questions if question.has_end}
+        budget = self.budgets.handshake_s
+        if not await self._until(lambda: not self._streaming & ended, budget):
+            self._timed_out("stream end", budget)
 
     # What the transport reports ------------------------------------------------------------------------------
 
@@ -310,11 +321,14 @@ class Session:
             after_ms=round((answer.after_s - self.recorder.lost_s(at - answer.after_s)) * 1e3, 3),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean),
         )  # fmt: skip
+        if answer.problem or answer.status >= _ERROR_STATUS:
+            self._streaming.discard(answer.label)
         if answer.problem:
             self._stream_over(answer.label)
 
     def on_stream_end(self, label: str, at: float) -> None:
         """The stream that answers a message has ended: what it has not brought by now never comes."""
+        self._streaming.discard(label)
         if self.open:
             self.inbox.stream_ended(at, label or None)
             self._stream_over(label)
@@ -629,6 +643,7 @@ class Session:
         if self.by_http:
             post = post or self._post("start", self.values, record)
             text = f"{post.method} {post.path} {text}"
+            self._streaming |= {post.label} if post.streams and post.label else set()
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:

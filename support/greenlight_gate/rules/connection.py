@@ -76,7 +76,7 @@ class ConnectionRules:
         self._pings.pop(str(nonce), None)
 
     def timed_out(self, waiting_for: str, after_s: float, n: int) -> None:
-        """The user waited in vain: ready (CONNECTION-1), a pong (CONNECTION-2) or close (CONNECTION-3)."""
+        """The user waited in vain: ready (CONNECTION-1), a pong (CONNECTION-2), close or stream end (CONNECTION-3)."""
         waited = f"nothing within {after_s:.1f} s"
         if waiting_for == "ready":
             self.report("CONNECTION-1", "the backend reports that it is ready", waited, n, late=True)
@@ -88,6 +88,10 @@ class ConnectionRules:
             self.report("CONNECTION-2", expected, waited, n, late=True)
         elif waiting_for == "heartbeat":
             self.report("CONNECTION-2", "a heartbeat while tools run", waited, n, late=True)
+        elif waiting_for == "stream end":
+            self.report(
+                "CONNECTION-3", "a stream that ends with its run", f"still open after {after_s:.1f} s", n, late=True
+            )
         elif waiting_for == "close":
             self.report("CONNECTION-3", "an answer to the close frame", waited, n, late=True)
 

@@ -19,12 +19,13 @@ from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_model_calls import SHOWN as MODEL_CALLS
 from support.tests.backend.broken_stops import STOPS
+from support.tests.backend.broken_streams import STREAMS
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, tab
 
 # With the usual settings a running answer ends with its token: `test_a_run_may_outlive_its_token`.
 OUTLIVES = "token_expiry_ends_a_running_answer"
-SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS}
+SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS}
 AT_ONCE = 5
 TRIES = 3
 # With these nobody can say or hear anything.

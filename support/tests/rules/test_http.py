@@ -46,6 +46,8 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("an error status for what may be refused",
      lambda t: answered(t.open().ask(refusable=True), 429, body=ERROR), set()),
     ("a head that comes late", lambda t: ended(answered(t.open().ask(), after_ms=6_000.0).answer()), {"CONNECTION-1"}),
+    ("a stream that stays open after its run", lambda t: answered(t.open().ask()).answer().timeout("stream end", 5.0),
+     {"CONNECTION-3"}),
     ("a connection that ends inside an answer", lambda t: half(t).close("nobody", None),
      {"CONNECTION-3", "LIFECYCLE-2"}),
     ("a tab that is closed during an answer", lambda t: half(t).close("client", None), set()),

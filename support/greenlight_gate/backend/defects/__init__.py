@@ -3,6 +3,7 @@
 from greenlight_gate.backend.defects import (
     functional,
     functional_content,
+    functional_streams,
     functional_text,
     functional_turns,
     integration,
@@ -23,6 +24,7 @@ from greenlight_gate.backend.hooks import Chain
 FAMILIES = (
     functional,
     functional_content,
+    functional_streams,
     functional_text,
     functional_turns,
     integration,

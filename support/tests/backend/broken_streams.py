@@ -1,0 +1,107 @@
+"""For each defect of the chat by HTTP a request, and what is to be seen of its answer."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from support.tests.backend.broken_conversations import SUM, Scenario, Seen
+from support.tests.backend.users import DEADLINE_S, token_of
+
+# What stands in the place of the end of a stream.
+ENDED, CUT, OPEN = "[ended]", "[cut]", "[open]"
+# Longer than a busy machine takes between two events.
+_SILENT_S = 3.0
+
+
+def client(url: str, user: str = "ada") -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token_of(user)}"}
+    timeout = httpx.Timeout(DEADLINE_S, read=_SILENT_S)
+    return httpx.Client(base_url=f"http://{urlsplit(url).netloc}", headers=headers, timeout=timeout)
+
+
+def asked(request: str = "r-1") -> dict[str, Any]:
+    return {"type": "start_agent", "request_id": request, "payload": {"user_request": SUM, "thread_id": None}}
+
+
+def frames(answer: httpx.Response) -> list[str | bytes]:
+    """The status and two headers, the data lines and comments of the stream as they are, and how it ended."""
+    head = [str(answer.status_code), answer.headers["content-type"], answer.headers.get("content-encoding", "")]
+    text, end = b"", ENDED
+    try:
+        for part in answer.iter_raw():
+            text += part
+    except httpx.ReadTimeout:
+        end = OPEN
+    except httpx.RemoteProtocolError:
+        end = CUT
+    lines = text.decode().split("\n")
+    return [*head, *(line.removeprefix("data: ") for line in lines if line and not line.startswith("id: ")), end]
+
+
+def answered(url: str) -> Seen:
+    with client(url) as ada, ada.stream("POST", "/chat", json=asked()) as answer:
+        return Seen(frames(answer))
+
+
+def refused(url: str) -> Seen:
+    with client(url) as ada:
+        answer = ada.post("/chat", content=b"{")
+        return Seen([str(answer.status_code), answer.text])
+
+
+def resumed(url: str) -> Seen:
+    with client(url) as ada:
+        with ada.stream("POST", "/chat", json=asked()) as answer:
+            thread = Seen(frames(answer)).events[0]["thread_id"]
+        with ada.stream("GET", f"/threads/{thread}/events", headers={"Last-Event-ID": "2"}) as answer:
+            return Seen(frames(answer))
+
+
+def beside_another_stream(url: str) -> Seen:
+    """Ada asks, while Bashir has a stream open that was opened later."""
+    with client(url) as ada, client(url, "bashir") as bashir:
+        slow = asked("b")
+        slow["payload"]["user_request"] = "Please research the tides."
+        first, second = (each.stream("POST", "/chat", json=slow) for each in (ada, bashir))
+        with first as answer, second:
+            return Seen(frames(answer))
+
+
+def sent_again(url: str) -> Seen:
+    with client(url) as ada:
+        slow = asked()
+        slow["payload"]["user_request"] = "Please research the tides."
+        with ada.stream("POST", "/chat", json=slow) as first:
+            next(first.iter_raw())
+            with ada.stream("POST", "/chat", json=slow) as again:
+                return Seen([str(again.status_code)])
+
+
+def has(text: str) -> Callable[[Seen], bool]:
+    return lambda seen: any(text in str(frame) for frame in seen.frames)
+
+
+def begun(url: str) -> Seen:
+    """The part of a long answer that comes first."""
+    slow = asked()
+    slow["payload"]["user_request"] = "Ask your helper to research the tides thoroughly."
+    with client(url) as ada, ada.stream("POST", "/chat", json=slow, timeout=DEADLINE_S) as answer:
+        return Seen([next(answer.iter_raw())])
+
+
+STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
+    "stream_ends_without_the_end_event": (answered, lambda seen: not seen.of("agent_completed")),
+    "stream_of_another_content_type": (answered, lambda seen: "text/plain" in str(seen.frames[1])),
+    "stream_compressed_unasked": (answered, lambda seen: seen.frames[2] == "gzip"),
+    "error_page_with_status_200": (refused, lambda seen: seen.frames[0] == "200"),
+    "stream_buffered_until_its_end": (begun, has("agent_completed")),
+    "stream_open_after_the_end": (answered, lambda seen: seen.frames[-1] == OPEN),
+    "stream_cut_after_its_last_event": (answered, lambda seen: seen.frames[-1] == CUT),
+    "data_lines_without_their_field": (answered, lambda seen: not seen.events),
+    "only_comments_before_the_answer": (answered, has(": still working")),
+    "resume_begins_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] != 3),
+    "answers_sent_on_the_newest_stream": (beside_another_stream, lambda seen: not seen.of("agent_completed")),
+    "retried_post_starts_a_second_run": (sent_again, lambda seen: seen.frames == ["200"]),
+}
