@@ -271,10 +271,8 @@ def test_the_command_shows_the_trend(tmp_path: Path) -> None:
     assert "2026-01-01 00:00  BLOCKED" in ran.out
     assert "2026-01-01 00:00  APPROVED" in ran.out
     assert f"fixed        LIFECYCLE-4 in '{NAME}'" in ran.out
-    assert (nothing.code, "has no history; `greenlight run` and `greenlight load` write one" in nothing.err) == (
-        3,
-        True,
-    )
+    writes = "has no history; `greenlight run`, `greenlight load` and `greenlight monitor` write one"
+    assert (nothing.code, writes in nothing.err) == (3, True)
 
 
 def repeated(folder: Path, number: int, passes: int, times: int) -> Judgement:
