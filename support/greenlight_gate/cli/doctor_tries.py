@@ -12,7 +12,7 @@ from greenlight_gate.findings import numbered
 from greenlight_gate.session.loop_thread import together
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import TargetFault
-from greenlight_gate.targets.sections import CANARY, Persona
+from greenlight_gate.targets.sections import CANARY
 
 # The prompts that fail in some way, the plainest first.
 _FAILING = ("failing_agent", "failing_tool", "moderated")
@@ -111,6 +111,7 @@ class Tries:
             prompt = suite.target.secret_prompt or suite.first_prompt
             if prompt == "recall":
                 await together([self._ask("remember"), self._ask_on(theirs, "remember")])
+                theirs = await self._renewed(theirs) if theirs.needs_another_to_ask else theirs
             mine, second = await together([self._ask(prompt), self._ask_on(theirs, prompt)])
         finally:
             await theirs.close()
@@ -135,19 +136,21 @@ class Tries:
     async def _ask_on(self, session: Session, prompt: str, *, wait: bool = True) -> UserRequest:
         target, canary = self.suite.target, self.suite.canary(session.played_by)
         text, expect = target.question(prompt, canary), target.expectation(prompt, canary)
-        if session.needs_another_to_ask:
-            raise NotConnected(f"{session.user}'s connection answers a single request")
         question = await session.ask(text, expect, refusable=prompt == "moderated")
         if wait:
             await session.wait_end(question)
         return question
 
     async def _renew(self) -> None:
-        before, suite = self.session, self.suite
-        persona: Persona = before.played_by
+        self.session = await self._renewed(self.session)
+
+    async def _renewed(self, before: Session) -> Session:
+        """A new connection in the same tab."""
+        suite, persona = self.suite, before.played_by
         await before.close(keep_tab=True)
-        self.session = suite.new_session(Session, before.user, persona, self.recorder, before=before)
-        await self.session.connect(await suite.access.token_for(persona), suite.tls)
+        session = suite.new_session(Session, before.user, persona, self.recorder, before=before)
+        await session.connect(await suite.access.token_for(persona), suite.tls)
+        return session
 
 
 def _ended(question: UserRequest, where: str) -> tuple[str, str]:

@@ -1,14 +1,18 @@
 """What `greenlight doctor` says to do next."""
 
+import itertools
+import json
 import re
 import socket
 from pathlib import Path
 
 import pytest
+from websockets.sync.server import ServerConnection
 
 from support.tests.cli.process import greenlight, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
+from support.tests.wire.small import SMALL, served
 
 
 def test_what_is_broken_is_named_in_the_next_step(tmp_path: Path) -> None:
@@ -74,3 +78,25 @@ def test_what_a_target_declares_and_cannot_do_is_said(tmp_path: Path) -> None:
     assert (ran.code, _lines(ran.out)["stop"], _lines(ran.out)["failure"]) == (1, "--", "no")
     assert "not tried: hostile declares capabilities.stop = false" in ran.out
     assert "no tool_completed says that its tool failed" in ran.out
+
+
+def test_where_a_connection_answers_one_request_each_try_has_one_of_its_own(tmp_path: Path) -> None:
+    runs = itertools.count(1)
+
+    def talk(connection: ServerConnection) -> None:
+        asked, run = json.loads(connection.recv()), f"r{next(runs)}"
+        connection.send(json.dumps({"type": "started", "run_id": run}))
+        connection.send(json.dumps({"type": "final", "run_id": run, "answer": f"You said {asked['text']}, and: 391."}))
+        list(connection)
+
+    with served(talk) as url:
+        (tmp_path / "one.toml").write_text(SMALL.replace("[every]", '[connection]\nruns = "one"\n[every]'), "utf-8")
+        path = target(tmp_path, url, health="")
+        text = path.read_text("utf-8").replace('clock = "same-host"', 'profile = "one.toml"\napi_version = ""')
+        text = text.replace("[prompts.with_tool]", "[prompts.without_tool]").replace('tools = ["calculator"]', "")
+        path.write_text(text.replace("What is 17*23?", "17*23 for {canary}?") + "thinking = false\n", "utf-8")
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    marks, steps = _lines(ran.out), ("one run", "2nd request", "reconnect", "2nd user")
+    assert {step: marks.get(step) for step in steps} == dict.fromkeys(steps, "ok"), ran.out + ran.err
+    assert "answered on a new connection: 2 events" in ran.out
