@@ -23,6 +23,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"^that answer is |second tab restores |other tab follows |asks to restore |reloads the page ", ("resume",)),
     (r"connection is lost and restored |^all of them reconnect at the same moment$", ("resume",)),
     (r"client sends a ping\b", ("ping",)),
+    (r"client sends a WebSocket ping|client sends \d+ pings |connection stops responding ", ("websocket",)),
     (r" stops the |tries to stop |, and in the first tab twice$", ("stop",)),
     (r" stops it before its first event$", ("early_stop",)),
     (r"question at which the model |keeps the model busy$|each prompt to the model ", ("model",)),

@@ -58,6 +58,7 @@ _OTHERS = {
     "isolation": "two personas, and a prompt whose `contains` has {canary}",
     "replicas": "two urls in `replicas`, or the stack of the suite",
     "services": 'the suite may end services: `start = "stack"`',
+    "websocket": "a connection that lasts: no backend that is reached by HTTP",
     "model": "a scripted model that fails when it is asked to ([model])",
     STRESS: "`limits.allow_stress = true`",
     f"{SEND}stop": "a frame of the profile",
