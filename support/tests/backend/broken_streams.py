@@ -1,12 +1,14 @@
 """For each defect of the chat by HTTP a request, and what is to be seen of its answer."""
 
+import re
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from support.tests.backend.broken_conversations import SUM, Scenario, Seen
+from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen
 from support.tests.backend.users import DEADLINE_S, token_of
 
 # What stands in the place of the end of a stream.
@@ -21,8 +23,10 @@ def client(url: str, user: str = "ada") -> httpx.Client:
     return httpx.Client(base_url=f"http://{urlsplit(url).netloc}", headers=headers, timeout=timeout)
 
 
-def asked(request: str = "r-1") -> dict[str, Any]:
-    return {"type": "start_agent", "request_id": request, "payload": {"user_request": SUM, "thread_id": None}}
+def asked(question: str = SUM) -> dict[str, Any]:
+    """A request with an id of its own: other requests of the same user are answered at the same time."""
+    payload = {"user_request": question, "thread_id": None}
+    return {"type": "start_agent", "request_id": uuid.uuid4().hex, "payload": payload}
 
 
 def frames(answer: httpx.Response) -> list[str | bytes]:
@@ -62,17 +66,14 @@ def resumed(url: str) -> Seen:
 def beside_another_stream(url: str) -> Seen:
     """Ada asks, while Bashir has a stream open that was opened later."""
     with client(url) as ada, client(url, "bashir") as bashir:
-        slow = asked("b")
-        slow["payload"]["user_request"] = "Please research the tides."
-        first, second = (each.stream("POST", "/chat", json=slow) for each in (ada, bashir))
+        first, second = (each.stream("POST", "/chat", json=asked(LONG)) for each in (ada, bashir))
         with first as answer, second:
             return Seen(frames(answer))
 
 
 def sent_again(url: str) -> Seen:
     with client(url) as ada:
-        slow = asked()
-        slow["payload"]["user_request"] = "Please research the tides."
+        slow = asked(LONG)
         with ada.stream("POST", "/chat", json=slow) as first:
             next(first.iter_raw())
             with ada.stream("POST", "/chat", json=slow) as again:
@@ -83,12 +84,15 @@ def has(text: str) -> Callable[[Seen], bool]:
     return lambda seen: any(text in str(frame) for frame in seen.frames)
 
 
-def begun(url: str) -> Seen:
-    """The part of a long answer that comes first."""
-    slow = asked()
-    slow["payload"]["user_request"] = "Ask your helper to research the tides thoroughly."
-    with client(url) as ada, ada.stream("POST", "/chat", json=slow, timeout=DEADLINE_S) as answer:
-        return Seen([next(answer.iter_raw())])
+def stopped_once_begun(url: str) -> Seen:
+    """A long answer, whose run is stopped as soon as its first event has come."""
+    with client(url) as ada, ada.stream("POST", "/chat", json=asked(LONG), timeout=DEADLINE_S) as answer:
+        parts = answer.iter_raw()
+        text = next(parts)
+        run = re.search(rb'"run_id":"([^"]+)"', text)
+        assert run is not None
+        ada.post(f"/runs/{run[1].decode()}/stop")
+        return Seen([line.removeprefix("data: ") for line in (text + b"".join(parts)).decode().split("\n")])
 
 
 STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
@@ -96,7 +100,7 @@ STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "stream_of_another_content_type": (answered, lambda seen: "text/plain" in str(seen.frames[1])),
     "stream_compressed_unasked": (answered, lambda seen: seen.frames[2] == "gzip"),
     "error_page_with_status_200": (refused, lambda seen: seen.frames[0] == "200"),
-    "stream_buffered_until_its_end": (begun, has("agent_completed")),
+    "stream_buffered_until_its_end": (stopped_once_begun, has("agent_completed")),
     "stream_open_after_the_end": (answered, lambda seen: seen.frames[-1] == OPEN),
     "stream_cut_after_its_last_event": (answered, lambda seen: seen.frames[-1] == CUT),
     "data_lines_without_their_field": (answered, lambda seen: not seen.events),
