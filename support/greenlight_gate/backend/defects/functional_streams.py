@@ -91,9 +91,9 @@ def resume_begins_one_event_too_late(connection: ServedConnection, events: list[
 
 @defect("route", "ISOLATION-2", "ISOLATION-1")
 def answers_sent_on_the_newest_stream(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """Of users who ask at the same moment, all answers go to the stream that was opened last."""
+    """Of users who ask at the same moment, all answers also go to the stream that was opened last."""
     streams = [each for each in hub.connections.values() if isinstance(each, StreamConnection)]
-    return [streams[-1]] if streams else recipients
+    return list(dict.fromkeys([*recipients, *streams[-1:]]))
 
 
 @defect("repeated", "IDENTITY-1")
