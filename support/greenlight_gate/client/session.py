@@ -429,7 +429,7 @@ class Session:
     async def stop_early(self, question: UserRequest) -> None:
         """Tells the backend to stop a run by its request, whatever has been received of it."""
         values = {"request": question.request, "thread": question.thread}
-        await self.send(self.template("early_stop"), values, what="stop", request=question.request)
+        await self.send(self.template("early_stop"), values, to="early_stop", what="stop", request=question.request)
 
     async def respond(self, question: UserRequest, *, approves: bool) -> None:
         """Answers what is asked of the user in the run of a request. Raises NotConnected if nothing is asked."""
