@@ -345,7 +345,8 @@ class Link:
 def _hang_up(side: Side) -> None:
     if side.transport is None or side.gone.is_set():
         return
-    with contextlib.suppress(OSError):
+    # A socket that is closed already, and not yet reported as gone, has a negative descriptor for uvloop.
+    with contextlib.suppress(OSError, ValueError):
         side.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
     side.transport.abort()
 
