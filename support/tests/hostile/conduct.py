@@ -38,7 +38,8 @@ class Talk:
     def __init__(self, wire: Wire, asked: dict[str, Any], number: int) -> None:
         self.wire = wire
         self.request = asked["request_id"]
-        self.run = f"run-{number}"
+        # No other connection has a run of this id.
+        self.run = f"run-{number}-of-{self.request}"
         self.seq = 0
 
     def event(self, kind: str, **payload: Any) -> dict[str, Any]:
