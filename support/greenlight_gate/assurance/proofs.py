@@ -168,6 +168,7 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "tool_end_shown_late": {"silence_s": 5.0, "tool_s": 10.0},
     "stop_waits_for_the_tool": {"silence_s": 5.0, "tool_s": 10.0},
     # The stopped run completes within the second that a stop may usually need here.
+    "stop_lost_before_the_first_event": {"stop_s": 0.5},
     "stop_lost_before_the_first_tool": {"stop_s": 0.5},
     # The queue has to be detected, not the slow start.
     "throughput_capped": {"start_s": 5.0},
