@@ -100,7 +100,7 @@ def healthy_jobs() -> list[Job]:
     return [
         *(Job((), tuple(group), crowded=True) for group in (others, crowded)),
         *promised,
-        # On a backend of its own: what users are told by a defect may be remembered after it.
+        # On a backend of its own: one that had a defect may remember what it mixed up.
         Job((), by_http, by_http=True, crowded=True),
     ]
 
