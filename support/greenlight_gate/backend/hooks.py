@@ -16,38 +16,12 @@ from greenlight_gate.backend.tokens import Attempt, Identity
 from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 _T = TypeVar("_T")
-HOOKS = frozenset(
-    {
-        "accepted",
-        "access",
-        "acting",
-        "answer",
-        "approval",
-        "begin",
-        "cancel",
-        "choice",
-        "closing",
-        "credentials",
-        "delivery",
-        "draft",
-    }
-    | {
-        "ended",
-        "expiry",
-        "frame",
-        "greeting",
-        "handshake",
-        "incoming",
-        "metrics",
-        "outcome",
-        "outlive",
-        "ping",
-        "prompt",
-        "refusal",
-    }
-    | {"model_call", "unfinished"}
-    | {"body", "head", "repeated", "replay", "route", "subprotocol", "tool", "wait"}
-)
+HOOKS = frozenset({
+    "accepted", "access", "acting", "answer", "approval", "begin", "body", "cancel", "choice", "closing",
+    "credentials", "delivery", "draft", "ended", "expiry", "frame", "greeting", "handshake", "head", "incoming",
+    "metrics", "model_call", "outcome", "outlive", "ping", "prompt", "refusal", "repeated", "replay", "route",
+    "subprotocol", "tool", "unfinished", "wait",
+})  # fmt: skip
 
 
 class Chain:

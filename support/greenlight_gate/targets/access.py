@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlencode
 
@@ -64,6 +64,10 @@ class Token:
 
     def __repr__(self) -> str:
         return f"Token({self.user}, {self.way})"
+
+    def __reduce__(self) -> tuple[type["Token"], tuple[Any, ...]]:
+        """What another process gets, without `learn`: it must not get the secrets of other users."""
+        return Token, tuple(getattr(self, each.name) for each in fields(self) if each.name != "learn")
 
     def url(self, url: str) -> str:
         """The url to open, with the query that belongs to this token."""

@@ -157,4 +157,4 @@ def test_a_step_that_ends_the_process_is_a_fault_of_the_suite() -> None:
 
     assert run is not None
     with pytest.raises(SuiteFault, match="the step 'the end' ended the process: SystemExit: 0"):
-        run(SimpleNamespace(world=None, use_with_user_mode=nullcontext))
+        run(SimpleNamespace(world=None, use_with_user_mode=nullcontext, scenario=SimpleNamespace(all_steps=[None])))

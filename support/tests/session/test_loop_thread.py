@@ -199,6 +199,8 @@ def test_an_interruption_that_was_swallowed_is_raised_where_the_next_scenario_be
 def test_a_signal_that_an_import_has_swallowed_begins_no_run(number: signal.Signals) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
+        # What was started in the background ignores Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _end_at_signals()
         with interruptible(None):
             pass
