@@ -19,7 +19,7 @@ def test_a_category_approves_the_healthy_backend(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_defect_is_blocked_by_its_rule(tmp_path: Path) -> None:
-    ran = judged(tmp_path, *TARGET, "--defect", "parallel_runs_cross_write")
+    ran = judged(tmp_path, *TARGET, "--defect", "retried_post_starts_a_second_run")
 
     assert (ran.code, ran.verdict) == (1, "BLOCKED"), ran.out + ran.err
     assert "IDENTITY-1" in ran.rules

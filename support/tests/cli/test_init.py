@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,9 +47,9 @@ def own_wire() -> Iterator[str]:
 
     async def answer(connection: ServerConnection) -> None:
         async for message in connection:
-            asked = json.loads(message) if str(message).endswith("}") else {}
+            asked, run = json.loads(message) if str(message).endswith("}") else {}, uuid.uuid4().hex
             for part in _ANSWER if asked.get("kind") == "question" else ():
-                await connection.send(json.dumps({**part, "run_id": connection.id.hex}))
+                await connection.send(json.dumps({**part, "run_id": run}))
 
     ready, place, loop = threading.Event(), list[int](), asyncio.new_event_loop()
 
