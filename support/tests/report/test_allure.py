@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import select
 import shutil
 import stat
 import subprocess
@@ -261,7 +262,8 @@ def test_a_hanging_tool_is_ended_with_its_children(tool: Path) -> None:
     made = render_html(tool / "results", tool / "report.html", timeout_s=1)
 
     assert made == NotRendered("Allure made no page (exit code -1): it printed nothing")
-    # The pipe's end is reached only when neither the tool nor its child holds it.
+    # The pipe's end is reached only when neither the tool nor its child holds it; ending them may take a moment.
+    assert select.select([reader], [], [], 30.0)[0] == [reader]
     assert os.read(reader, 1) == b""
     os.close(reader)
     assert list((tool / "tmp").iterdir()) == []
