@@ -6,12 +6,12 @@ import pytest
 
 from support.tests.cli.process import judged
 
-TARGET = ("--environment", "embedded-sse", "--categories", "integration")
+TARGET = ("--environment", "embedded-sse", "--categories")
 
 
 @pytest.mark.slow
 def test_a_category_approves_the_healthy_backend(tmp_path: Path) -> None:
-    ran = judged(tmp_path, *TARGET)
+    ran = judged(tmp_path, *TARGET, "functional")
 
     assert (ran.code, ran.verdict) == (0, "APPROVED"), ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err
@@ -19,7 +19,7 @@ def test_a_category_approves_the_healthy_backend(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_defect_is_blocked_by_its_rule(tmp_path: Path) -> None:
-    ran = judged(tmp_path, *TARGET, "--defect", "retried_post_starts_a_second_run")
+    ran = judged(tmp_path, *TARGET, "integration", "--defect", "retried_post_starts_a_second_run")
 
     assert (ran.code, ran.verdict) == (1, "BLOCKED"), ran.out + ran.err
     assert "IDENTITY-1" in ran.rules
