@@ -17,13 +17,14 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.session.compatibility import hindrance_of
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.trace import Responded, Sent, read_trace
 from greenlight_gate.wire.errors import ProfileError
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import read_spec
 
+from support.tests.bdd.worlds import rules, world_of
 from support.tests.cli.process import environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
@@ -145,18 +146,8 @@ def world(folder: Path, server: Beside, profile: str = PROFILE) -> Iterator[Worl
         (folder / "beside.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").partition("[prompts.")[0].replace("stop = false", "stop = true")
         path.write_text(f'profile = "beside.toml"\n{text}{PROMPTS}', encoding="utf-8")
-        suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
-        try:
-            suite.start()
-            here = World(suite, "security/a.feature:1", 1)
+        with world_of(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ())) as here:
             yield here
-            suite.loop.call(here.linger(), 30.0)
-        finally:
-            suite.stop()
-
-
-def rules(here: World) -> set[str]:
-    return {finding.rule for finding in here.findings}
 
 
 def test_a_run_is_stopped_by_an_http_request(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan
 
+from support.tests.bdd.worlds import world_of
 from support.tests.cli.process import HASTY_S, environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
@@ -145,17 +146,9 @@ def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.0
         if "[send.restore]" in profile:
             text, prompts = text.replace("resume = false", "resume = true"), PROMPTS + SECRET
         path.write_text(f'profile = "rooms.toml"\n{text}{prompts}', encoding="utf-8")
-        suite = ValidationSession(
-            SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())
-        )  # fmt: skip
-        try:
-            suite.start()
-            here = World(suite, "security/a.feature:1", 1)
+        with world_of(SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())) as here:
             here.connect_all(["Ada", "Bashir"])
             yield here
-            suite.loop.call(here.linger(), 30.0)
-        finally:
-            suite.stop()
 
 
 def stopping(here: World) -> None:

@@ -13,8 +13,9 @@ import pytest
 from greenlight_gate.bdd.actions.access import SIGNED_OUT, AccessAttempts
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan
 
+from support.tests.bdd.worlds import world_of
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
 
@@ -172,14 +173,8 @@ def world(folder: Path, browser: Browser, text: str = TARGET, **environ: str) ->
         path = folder / "browser.toml"
         path.write_text(text.format(url=server.url), encoding="utf-8")
         plan = SessionPlan(environment=str(path), output_dir=folder / "out", environ={**ENVIRON, **environ})
-        suite = ValidationSession(plan)
-        try:
-            suite.start()
-            here = World(suite, "security/a.feature:1", 1)
+        with world_of(plan) as here:
             yield here
-            suite.loop.call(here.linger(), 30.0)
-        finally:
-            suite.stop()
 
 
 def ask(here: World, user: str) -> None:

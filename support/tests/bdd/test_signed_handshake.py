@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.wire.errors import ProfileError
 from greenlight_gate.wire.spec import read_spec
 
+from support.tests.bdd.worlds import world_of
 from support.tests.cli.process import environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
@@ -107,14 +108,8 @@ def world(folder: Path, profile: str = PROFILE) -> Iterator[World]:
         (folder / "signed.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").partition("[prompts.")[0]
         path.write_text(f'profile = "signed.toml"\n{text}{PROMPTS}', encoding="utf-8")
-        suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
-        try:
-            suite.start()
-            here = World(suite, "security/a.feature:1", 1)
+        with world_of(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ())) as here:
             yield here
-            suite.loop.call(here.linger(), 30.0)
-        finally:
-            suite.stop()
 
 
 def test_a_first_message_and_a_challenge_are_signed_and_no_signature_is_shown(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
 from greenlight_gate.monitor.round import RoundOutcome
 from greenlight_gate.session.synthetic_user import PARTS, SyntheticUser
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan
 
+from support.tests.bdd.worlds import rules, world_of
 from support.tests.cli.process import environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
@@ -193,18 +194,8 @@ def world(
         text = text.replace("stop = false", "stop = true")
         text = text.replace("resume = false", "resume = true") if resume else text
         path.write_text(f'profile = "threads.toml"\n{text}{prompts}', encoding="utf-8")
-        suite = ValidationSession(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ()))
-        try:
-            suite.start()
-            here = World(suite, "security/a.feature:1", 1)
+        with world_of(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ())) as here:
             yield here
-            suite.loop.call(here.linger(), 30.0)
-        finally:
-            suite.stop()
-
-
-def rules(here: World) -> set[str]:
-    return {finding.rule for finding in here.findings}
 
 
 def test_a_user_keeps_the_thread_over_a_reconnect(tmp_path: Path) -> None:
