@@ -190,11 +190,7 @@ class HttpStreams:
         self.frames += 1
         self._received_bytes += size
         limits = self._limits
-        if limits is None:
-            return ""
-        if self.frames > limits.frames:
-            return f"more than {limits.frames} messages on one connection"
-        return f"more than {limits.bytes} bytes on one connection" if self._received_bytes > limits.bytes else ""
+        return "" if limits is None else limits.excess(self.frames, self._received_bytes, "messages")
 
     # Sending --------------------------------------------------------------------------------------------------
 

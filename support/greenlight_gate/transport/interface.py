@@ -17,6 +17,12 @@ class ConnectionLimits(NamedTuple):
     frames: int
     bytes: int
 
+    def excess(self, frames: int, size: int, what: str) -> str:
+        """Which limit so many frames with so many bytes exceed; "" for none. `what`: the name of frames here."""
+        if frames > self.frames:
+            return f"more than {self.frames} {what} on one connection"
+        return f"more than {self.bytes} bytes on one connection" if size > self.bytes else ""
+
 
 class Accepted(NamedTuple):
     """How the server accepted a connection: its headers (name, value), the subprotocol, and the raw head of both."""

@@ -224,11 +224,7 @@ class WebSocket(asyncio.Protocol):
         self.frames += 1
         self._received_bytes += size
         limits = self._limits
-        if limits is None:
-            return ""
-        if self.frames > limits.frames:
-            return f"more than {limits.frames} frames on one connection"
-        return f"more than {limits.bytes} bytes on one connection" if self._received_bytes > limits.bytes else ""
+        return "" if limits is None else limits.excess(self.frames, self._received_bytes, "frames")
 
     def _take_other(self, data: bytes, at: float) -> None:
         """A frame, or part of one, that is not plain text: a fragment, deflated, a control frame, or invalid."""
