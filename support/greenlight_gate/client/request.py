@@ -9,6 +9,7 @@ from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Expect
+from greenlight_gate.transport.connection_setup import Naming
 
 
 class UserRequest:
@@ -122,3 +123,9 @@ class UserRequest:
             if event.kind is EventKind.COMPLETED and event.parent is None:
                 return event.text
         return None
+
+
+def resuming(question: UserRequest, last_seq: int) -> Naming:
+    """What a connection names that goes on with the conversation of a request, from the number after `last_seq`."""
+    values = {"thread": question.thread, "run": question.run, "last_seq": last_seq}
+    return Naming(values, question.thread, last_seq, resumes=True)

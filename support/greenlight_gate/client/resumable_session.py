@@ -2,10 +2,11 @@
 
 import time
 
-from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
+from greenlight_gate.client.request import resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import Event, each
 from greenlight_gate.trace import Cut, Throttled
+from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 
 class ResumableSession(Session):

@@ -15,17 +15,6 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.client.connecting import (
-    NOTHING_NAMED,
-    ConnectionSetup,
-    Kept,
-    Naming,
-    StepRefused,
-    names_told,
-    new_request,
-    user_shown,
-)
-from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
@@ -42,6 +31,17 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Responded, Sent, TimedOut
+from greenlight_gate.transport.connection_setup import (
+    NOTHING_NAMED,
+    ConnectionSetup,
+    Kept,
+    Naming,
+    StepRefused,
+    names_told,
+    new_request,
+    user_shown,
+)
+from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import (
     Accepted,
     ConnectionEnded,

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from greenlight_gate.client.connecting import ConnectionSetup
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.targets.model import Target
+from greenlight_gate.transport.connection_setup import ConnectionSetup
 from greenlight_gate.transport.interface import ConnectionLimits, Receiver, Transport
 from greenlight_gate.transport.posting import transport_to
 

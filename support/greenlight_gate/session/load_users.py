@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from greenlight_gate.client.connecting import ConnectionSetup, Kept, user_shown
-from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, user_shown
+from greenlight_gate.transport.cookies import CookieJar
 
 # Sent first, so that an answer has to contain each user's own canary.
 _OPENING = ("remember", "recall")

@@ -18,7 +18,6 @@ import msgspec
 
 from greenlight_gate import __version__
 from greenlight_gate.client.canary_factory import canary_of
-from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     LOG,
@@ -48,6 +47,7 @@ from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona, SuiteSection
 from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, Misconfigured, profile_text, target_and_notice
+from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError

@@ -12,11 +12,11 @@ from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.connecting import Naming
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Closed, Opened, Sent
+from greenlight_gate.transport.connection_setup import Naming
 
 APPROVAL = "approval"
 _ACTS = {

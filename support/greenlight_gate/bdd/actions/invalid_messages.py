@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.client.connecting import new_request
 from greenlight_gate.targets.http_calls import Values
+from greenlight_gate.transport.connection_setup import new_request
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.templates import fill

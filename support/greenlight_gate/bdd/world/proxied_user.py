@@ -9,7 +9,6 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.client.connecting import NOTHING_NAMED, Naming
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
@@ -24,6 +23,7 @@ from greenlight_gate.faults.stall import Stall
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Persona
+from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
-from greenlight_gate.client.connecting import NOTHING_NAMED, Naming, resuming
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.request import UserRequest, resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
@@ -29,6 +28,7 @@ from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.trace import Closed, Expect, ModelCall, Received
+from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 T = TypeVar("T")
 # (user, prompt), and the number of the tab if it is not the first.

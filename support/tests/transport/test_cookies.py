@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona, Prompt, Prompts
+from greenlight_gate.transport.cookies import CookieJar
 
 from support.tests.client.scene import QUICK
 from support.tests.hostile import conduct as does

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from greenlight_gate.client.connecting import user_shown
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
@@ -14,6 +13,7 @@ from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
+from greenlight_gate.transport.connection_setup import user_shown
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.hostile import conduct as does

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from greenlight_gate.client.cookies import CookieJar
-from greenlight_gate.client.request import UserRequest
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.credential_hook import made_by
 from greenlight_gate.targets.errors import Misconfigured
@@ -17,6 +15,7 @@ from greenlight_gate.targets.http_calls import Values, call, filled
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
+from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import Post
 from greenlight_gate.transport.posting import post_to
 from greenlight_gate.wire.connecting import HttpRequest
@@ -91,12 +90,6 @@ class Naming(NamedTuple):
 
 
 NOTHING_NAMED = Naming({})
-
-
-def resuming(question: UserRequest, last_seq: int) -> Naming:
-    """What a connection names that goes on with the conversation of a request, from the number after `last_seq`."""
-    values = {"thread": question.thread, "run": question.run, "last_seq": last_seq}
-    return Naming(values, question.thread, last_seq, resumes=True)
 
 
 class ConnectionSetup:
