@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 from behave.configuration import Configuration
 from behave.model import ScenarioOutline
@@ -150,8 +150,8 @@ class Bench:
         return self._backend
 
     def give(self, *defects: str) -> None:
-        """Replace the backend's defects. Raises httpx.HTTPError if it refuses."""
-        answer = httpx.put(
+        """Replace the backend's defects. Raises httpx2.HTTPError if it refuses."""
+        answer = httpx2.put(
             f"{self.backend.http_url}/admin/defects", json={"defects": defects}, timeout=_SWITCH_S,
             headers={"Authorization": f"Bearer {self._environ[_ADMIN]}"},
         )  # fmt: skip

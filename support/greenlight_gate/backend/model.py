@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 
 from greenlight_gate.backend.model_turn import MODEL_TOOLS, ModelFailed, ModelToolCall, ModelTurn, OnThought
 
@@ -19,10 +19,10 @@ class HttpModel:
     """A model at `url`, the base of the provider's API (".../v1"). `silence_s`: the longest time between two chunks."""
 
     def __init__(self, url: str, silence_s: float) -> None:
-        timeout = httpx.Timeout(silence_s, connect=_CONNECT_S)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        timeout = httpx2.Timeout(silence_s, connect=_CONNECT_S)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
         self._url = f"{url.rstrip('/')}/chat/completions"
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
 
     async def close(self) -> None:
         """Close the connections to the model."""
@@ -39,20 +39,20 @@ class HttpModel:
             turn = ModelTurn()
             try:
                 async with self._client.stream("POST", self._url, json=body) as response:
-                    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and attempt < _MOST_TRIES:
+                    if response.status_code == httpx2.codes.TOO_MANY_REQUESTS and attempt < _MOST_TRIES:
                         wait_s = _retry_after(response)
-                    elif response.status_code != httpx.codes.OK:
+                    elif response.status_code != httpx2.codes.OK:
                         raise ModelFailed(f"the model answered {response.status_code}")
                     else:
                         await _read(response, turn, on_thought)
                         return turn
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 raise ModelFailed(f"the model broke off: {type(error).__name__}", turn.text) from error
             await asyncio.sleep(wait_s)
         raise AssertionError("unreachable: the last try returns or raises")
 
 
-async def _read(response: httpx.Response, turn: ModelTurn, on_thought: OnThought) -> None:
+async def _read(response: httpx2.Response, turn: ModelTurn, on_thought: OnThought) -> None:
     thought = ""
     async for chunk in _chunks(response, turn):
         for choice in chunk.get("choices") or ():
@@ -73,7 +73,7 @@ async def _read(response: httpx.Response, turn: ModelTurn, on_thought: OnThought
         raise ModelFailed("the model's answer is empty")
 
 
-async def _chunks(response: httpx.Response, turn: ModelTurn) -> AsyncIterator[dict[str, Any]]:
+async def _chunks(response: httpx2.Response, turn: ModelTurn) -> AsyncIterator[dict[str, Any]]:
     async for line in response.aiter_lines():
         kind, _, data = line.partition(":")
         if kind != "data" or data.strip() == "[DONE]":
@@ -93,7 +93,7 @@ def _add(turn: ModelTurn, part: Mapping[str, Any]) -> None:
     call.arguments += function.get("arguments") or ""
 
 
-def _retry_after(response: httpx.Response) -> float:
+def _retry_after(response: httpx2.Response) -> float:
     named = response.headers.get("retry-after", "")
     return min(float(named), _LONGEST_RETRY_S) if named.isdigit() else 1.0
 

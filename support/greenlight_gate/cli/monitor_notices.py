@@ -27,7 +27,7 @@ def observing(options: argparse.Namespace, watched: Watched) -> Iterator[RoundOb
         yield None
         return
     url, secret = _url(webhook), _secret(webhook)
-    # httpx and tenacity take longer to import than most commands run.
+    # httpx2 and tenacity take longer to import than most commands run.
     from greenlight_gate.monitor.webhook import WebhookNotices  # noqa: PLC0415
 
     with WebhookNotices(url, secret, watched, webhook.body) as notices:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import msgspec
 from tenacity import (
     RetryError,
@@ -95,7 +95,7 @@ class WebhookNotices(RoundObserver):
         self._thread.join(_STOP_S)
 
     def _work(self) -> None:
-        with httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False) as client:
+        with httpx2.Client(timeout=_TIMEOUT_S, follow_redirects=False) as client:
             while (alert := self._next()) is not None:
                 try:
                     self._post(client, alert)
@@ -124,7 +124,7 @@ class WebhookNotices(RoundObserver):
                     return None
                 self._changed.wait(due[name] - now if name is not None else None)
 
-    def _post(self, client: httpx.Client, alert: Alert) -> None:
+    def _post(self, client: httpx2.Client, alert: Alert) -> None:
         body = json.dumps(body_of(alert, self._watched, self._body), ensure_ascii=False).encode(errors="replace")
         delivery = str(uuid.uuid4())
         retrying = Retrying(
@@ -138,7 +138,7 @@ class WebhookNotices(RoundObserver):
         except RetryError as error:
             log.warning("webhook: a notice about %s was given up: %s", alert.pattern, error.last_attempt.result())
 
-    def _attempt(self, client: httpx.Client, body: bytes, delivery: str, pattern: str) -> str:
+    def _attempt(self, client: httpx2.Client, body: bytes, delivery: str, pattern: str) -> str:
         """Posts once. Returns why it should be tried again, or ""."""
         stamp = str(int(time.time()))
         headers = {
@@ -151,7 +151,7 @@ class WebhookNotices(RoundObserver):
             # What the receiver says beyond its status is not read: it may never end.
             with client.stream("POST", self._url, content=body, headers=headers) as answer:
                 status = answer.status_code
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return f"{host}: {type(error).__name__}"
         if status in (408, 429) or status >= 500:
             return f"{host}: status {status}"

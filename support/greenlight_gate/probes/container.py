@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.verdict.memory_trend import Sample
@@ -19,8 +19,8 @@ class ContainerProbe:
         self.by = f"container {name}"
         self._socket = Path(socket)
         self._path = f"/containers/{name}/stats"
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=socket), base_url="http://docker", timeout=_TIMEOUT_S, trust_env=False,
+        self._client = httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=socket), base_url="http://docker", timeout=_TIMEOUT_S, trust_env=False,
             headers={"Connection": "close"},
         )  # fmt: skip
 
@@ -31,7 +31,7 @@ class ContainerProbe:
         try:
             reply = self._client.get(self._path, params={"stream": "false", "one-shot": "true"})
             said: dict[str, Any] = reply.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise ProbeFailed(f"{self.by}: {type(error).__name__}: {error}") from error
         if reply.status_code != 200:
             raise ProbeFailed(f"{self.by}: {said.get('message', f'HTTP {reply.status_code}')}")

@@ -3,7 +3,7 @@
 import math
 import re
 
-import httpx
+import httpx2
 
 from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.verdict.memory_trend import Sample
@@ -40,13 +40,13 @@ class MetricsProbe:
         self._url = url
         self._gauges = (connections, runs)
         # A persistent connection would count as one of the descriptors.
-        self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
+        self._client = httpx2.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
 
     def look(self, at: float) -> Sample:
         """One sample. Raises CannotLook without an answer, or if it has no known metric."""
         try:
             reply = self._client.get(self._url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProbeFailed(f"{self.by}: {type(error).__name__}: {error}") from error
         if reply.status_code != 200 or len(reply.content) > _LARGEST_BYTES:
             raise ProbeFailed(f"{self.by}: HTTP {reply.status_code} with {len(reply.content)} bytes")

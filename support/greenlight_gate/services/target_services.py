@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -129,8 +129,8 @@ class TargetCommand:
         if not self._target.health:
             return "healthy"
         try:
-            answer = httpx.get(self._target.resolve(self._target.health), timeout=1, trust_env=False)
-        except httpx.HTTPError as error:
+            answer = httpx2.get(self._target.resolve(self._target.health), timeout=1, trust_env=False)
+        except httpx2.HTTPError as error:
             return f"no answer ({type(error).__name__})"
         return "healthy" if answer.status_code == 200 else f"HTTP {answer.status_code}"
 

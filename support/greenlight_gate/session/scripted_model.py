@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-import httpx
+import httpx2
 import msgspec
 from msgspec import Struct
 
@@ -102,10 +102,10 @@ class ScriptedModel:
         try:
             # Nothing is verified at a machine of the team's own, and reading the authorities would take a while.
             verify = True if where.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=_ANSWER_S) as client:
+            async with httpx2.AsyncClient(verify=verify, trust_env=False, timeout=_ANSWER_S) as client:
                 reply = await client.get(where, params={"since": f"{since_epoch_s - _EARLIER_S:.3f}"})
             found = msgspec.json.decode(reply.content, type=_Calls)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.DecodeError) as error:
             raise SuiteFault(
                 f"expected the calls of a scripted model at {where}, but {str(error) or type(error).__name__}"
             ) from error

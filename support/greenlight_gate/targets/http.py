@@ -14,7 +14,7 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.tls import trust
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 _LARGEST_BODY_BYTES = 65_536
 _WSS_PORT = 443
@@ -114,7 +114,7 @@ async def exchange(
     Raises Misconfigured when there is no connection (Unreachable) or no trust, TargetFault (NotReady) when there is a
     connection and no whole answer.
     """
-    import httpx  # noqa: PLC0415 -- it takes long, and a load of a target without health asks nothing
+    import httpx2  # noqa: PLC0415 -- it takes long, and a load of a target without health asks nothing
 
     budget_s = target.budgets.handshake_s
     where = f"{target.name}: {bare(url)}"
@@ -123,23 +123,23 @@ async def exchange(
         verify = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the internet must not be asked for this very machine.
         options: dict[str, Any] = {"verify": verify, "trust_env": not target.is_loopback, "timeout": budget_s}
-        async with asyncio.timeout(budget_s + 1), httpx.AsyncClient(**options) as client:
+        async with asyncio.timeout(budget_s + 1), httpx2.AsyncClient(**options) as client:
             all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
             async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:
                 return await _reply(response, bare(url))
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise _no_connection(target, where, error, late=isinstance(error, httpx.ConnectTimeout)) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.ProxyError, ValueError) as error:
+    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        raise _no_connection(target, where, error, late=isinstance(error, httpx2.ConnectTimeout)) from error
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.ProxyError, ValueError) as error:
         raise Misconfigured(
             f"{where}: expected a URL that can be asked, but {error or type(error).__name__}"
         ) from error
-    except (httpx.TimeoutException, TimeoutError) as error:
+    except (httpx2.TimeoutException, TimeoutError) as error:
         raise NotReady(f"{where}: expected an answer within {budget_s:g} s, but none came") from error
-    except httpx.RequestError as error:
+    except httpx2.RequestError as error:
         raise NotReady(f"{where}: expected an HTTP answer, but the server hung up or sent something else") from error
 
 
-async def _reply(response: "httpx.Response", url: str) -> Reply:
+async def _reply(response: "httpx2.Response", url: str) -> Reply:
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -156,7 +156,7 @@ async def _reply(response: "httpx.Response", url: str) -> Reply:
     )
 
 
-def _no_connection(target: Target, where: str, error: "httpx.TransportError", *, late: bool) -> Misconfigured:
+def _no_connection(target: Target, where: str, error: "httpx2.TransportError", *, late: bool) -> Misconfigured:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):

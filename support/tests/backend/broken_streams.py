@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen
 from support.tests.backend.users import DEADLINE_S, token_of
@@ -17,10 +17,10 @@ ENDED, CUT, OPEN = "[ended]", "[cut]", "[open]"
 _SILENT_S = 3.0
 
 
-def client(url: str, user: str = "ada") -> httpx.Client:
+def client(url: str, user: str = "ada") -> httpx2.Client:
     headers = {"Authorization": f"Bearer {token_of(user)}"}
-    timeout = httpx.Timeout(DEADLINE_S, read=_SILENT_S)
-    return httpx.Client(base_url=f"http://{urlsplit(url).netloc}", headers=headers, timeout=timeout)
+    timeout = httpx2.Timeout(DEADLINE_S, read=_SILENT_S)
+    return httpx2.Client(base_url=f"http://{urlsplit(url).netloc}", headers=headers, timeout=timeout)
 
 
 def asked(question: str = SUM) -> dict[str, Any]:
@@ -29,16 +29,16 @@ def asked(question: str = SUM) -> dict[str, Any]:
     return {"type": "start_agent", "request_id": uuid.uuid4().hex, "payload": payload}
 
 
-def frames(answer: httpx.Response) -> list[str | bytes]:
+def frames(answer: httpx2.Response) -> list[str | bytes]:
     """The status and two headers, the data lines and comments of the stream as they are, and how it ended."""
     head = [str(answer.status_code), answer.headers["content-type"], answer.headers.get("content-encoding", "")]
     text, end = b"", ENDED
     try:
         for part in answer.iter_raw():
             text += part
-    except httpx.ReadTimeout:
+    except httpx2.ReadTimeout:
         end = OPEN
-    except httpx.RemoteProtocolError:
+    except httpx2.RemoteProtocolError:
         end = CUT
     lines = text.decode().split("\n")
     return [*head, *(line.removeprefix("data: ") for line in lines if line and not line.startswith("id: ")), end]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
@@ -35,7 +35,7 @@ def asked(process: BackendProcess) -> list[str]:
 
 def test_without_being_asked_for_there_is_no_such_call(backend: BackendProcess) -> None:
     for method in ("GET", "PUT"):
-        answer = httpx.request(
+        answer = httpx2.request(
             method, f"{backend.http_url}/admin/defects", headers={"Authorization": f"Bearer {TOKEN}"}
         )
         assert answer.status_code == 404

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.wire.event_stream import EventStream
@@ -19,7 +19,7 @@ SLOW = "Please research the tides."
 class Browser:
     """One user's HTTP client."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self.client = client
 
     def body(self, question: str, thread: str | None = None, request: object = "r-1") -> dict[str, Any]:
@@ -27,7 +27,7 @@ class Browser:
         return {"type": "start_agent", "request_id": request, "payload": payload}
 
     @contextmanager
-    def stream(self, method: str, path: str, **options: Any) -> Iterator[tuple[httpx.Response, Iterator[Event]]]:
+    def stream(self, method: str, path: str, **options: Any) -> Iterator[tuple[httpx2.Response, Iterator[Event]]]:
         with self.client.stream(method, path, **options) as answer:
             yield answer, events_of(answer)
 
@@ -38,7 +38,7 @@ class Browser:
             return list(events)
 
 
-def events_of(answer: httpx.Response) -> Iterator[Event]:
+def events_of(answer: httpx2.Response) -> Iterator[Event]:
     """Each event as it comes, its id as `id`."""
     stream = EventStream()
     for data in answer.iter_raw():
@@ -49,7 +49,7 @@ def events_of(answer: httpx.Response) -> Iterator[Event]:
 @contextmanager
 def browser(backend: BackendProcess, user: str = "ada", **headers: str) -> Iterator[Browser]:
     bearer = {"Authorization": f"Bearer {token_of(user)}"} if user else {}
-    with httpx.Client(base_url=backend.http_url, headers={**bearer, **headers}, timeout=DEADLINE_S) as client:
+    with httpx2.Client(base_url=backend.http_url, headers={**bearer, **headers}, timeout=DEADLINE_S) as client:
         yield Browser(client)
 
 

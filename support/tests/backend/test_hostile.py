@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from greenlight_gate.backend import http_protocol
@@ -24,7 +24,7 @@ MOST_GROWTH_BYTES = 60_000_000
 
 
 def metric(backend: BackendProcess, name: str) -> int:
-    found = re.search(rf"^{name} (\d+)$", httpx.get(f"{backend.http_url}/metrics").text, re.MULTILINE)
+    found = re.search(rf"^{name} (\d+)$", httpx2.get(f"{backend.http_url}/metrics").text, re.MULTILINE)
     assert found is not None
     return int(found[1])
 

@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -30,7 +30,7 @@ AS_JSON = {"content-type": "application/json"}
 
 
 def test_health(backend: BackendProcess) -> None:
-    answer = httpx.get(f"{backend.http_url}/health")
+    answer = httpx2.get(f"{backend.http_url}/health")
     body = answer.json()
     assert answer.status_code == 200
     assert isinstance(body.pop("timestamp"), float)
@@ -40,7 +40,7 @@ def test_health(backend: BackendProcess) -> None:
 @pytest.mark.parametrize("way", ["data", "json"])
 def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendProcess, way: str) -> None:
     credentials: dict[str, Any] = {way: {"username": "ada", "password": "ada-pass"}}
-    answer = httpx.post(f"{backend.http_url}/auth/token", **credentials)
+    answer = httpx2.post(f"{backend.http_url}/auth/token", **credentials)
     body = answer.json()
     assert (answer.status_code, body["token_type"], body["expires_in"]) == (200, "bearer", 3600)
     with tab(backend.url, token=body["access_token"]) as ada:
@@ -68,18 +68,18 @@ def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendPr
     ],
 )
 def test_other_credentials_give_none(backend: BackendProcess, request_of: dict[str, Any], status: int) -> None:
-    assert httpx.post(f"{backend.http_url}/auth/token", **request_of).status_code == status
+    assert httpx2.post(f"{backend.http_url}/auth/token", **request_of).status_code == status
 
 
 def test_after_a_logout_the_token_is_refused_and_its_connection_ends(backend: BackendProcess) -> None:
     token = token_of("ada")
     headers = {"Authorization": f"Bearer {token}"}
     with tab(backend.url, token=token) as ada, tab(backend.url) as other:
-        assert httpx.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 204
+        assert httpx2.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 204
         assert ada.read()["error_code"] == "UNAUTHENTICATED"
         assert ada.close_code() == 4401
         assert other.run("What is 17*23?")
-    assert httpx.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 401
+    assert httpx2.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 401
     assert refusal(backend.url, additional_headers=headers) == 401
 
 
@@ -88,7 +88,7 @@ def test_metrics(changing: Changing) -> None:
     with changing.broken() as backend:
 
         def metrics() -> dict[str, int]:
-            text = httpx.get(f"{backend.http_url}/metrics").text
+            text = httpx2.get(f"{backend.http_url}/metrics").text
             return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
 
         assert eventually(lambda: metrics()["chat_connections_open"] == metrics()["chat_runs_open"] == 0)

@@ -30,7 +30,7 @@ _MODULES = (
     "greenlight_gate.bdd.runner.progress", "greenlight_gate.bdd.runner.suite_runner",
     "greenlight_gate.report.html_page", "greenlight_gate.report.pictures", "matplotlib.backends.backend_svg",
     "behave.__main__", "behave.formatter.null", "behave.formatter.plain", "behave.formatter.progress", "hamcrest",
-    "httpx", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.load",
+    "httpx2", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.load",
     "greenlight_gate.bdd.actions.network", "greenlight_gate.bdd.actions.isolation",
     "greenlight_gate.bdd.actions.replicas", "greenlight_gate.bdd.actions.backend_restarts", "uvloop",
 )  # fmt: skip

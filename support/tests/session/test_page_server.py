@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.monitor.alerts import Alert
@@ -74,14 +74,14 @@ def failed(folder: Path, number: int = 1) -> Round:
 
 def test_the_state_the_day_alerts_and_findings_are_served(tmp_path: Path) -> None:
     with serving(tmp_path) as (server, url):
-        assert httpx.get(f"{url}/state").json()["state"] is None
+        assert httpx2.get(f"{url}/state").json()["state"] is None
         server.on_round(one(1, acknowledgement_ms=(2.0, 4.0), runs={"agent_completed": 2}))
         server.on_round(failed(tmp_path, 2))
         server.on_alert(alert())
-        seen = httpx.get(f"{url}/state").json()
-        conversation = httpx.get(f"{url}/finding/{seen['findings'][0]['id']}").json()
+        seen = httpx2.get(f"{url}/state").json()
+        conversation = httpx2.get(f"{url}/finding/{seen['findings'][0]['id']}").json()
         server.on_alert(alert("over"))
-        over = httpx.get(f"{url}/state").json()
+        over = httpx2.get(f"{url}/state").json()
 
     assert (seen["environment"], seen["url"]) == ("mine", "wss://chat.example/ws")
     assert (seen["state"]["outcome"], seen["state"]["number"]) == ("failed", 2)
@@ -95,7 +95,7 @@ def test_the_state_the_day_alerts_and_findings_are_served(tmp_path: Path) -> Non
 
 def test_each_round_is_an_event_and_the_stream_ends_with_the_server(tmp_path: Path) -> None:
     numbers = []
-    with serving(tmp_path) as (server, url), httpx.stream("GET", f"{url}/events", timeout=60) as stream:
+    with serving(tmp_path) as (server, url), httpx2.stream("GET", f"{url}/events", timeout=60) as stream:
         lines = stream.iter_lines()
         for number in (1, 2):
             server.on_round(one(number))
@@ -106,14 +106,14 @@ def test_each_round_is_an_event_and_the_stream_ends_with_the_server(tmp_path: Pa
                         break
         server.stop()
         # It would wait for ever for a stream that goes on.
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx2.HTTPError):
             assert len(list(lines)) < 10
     assert numbers[-1] == 2
 
 
 def test_no_more_streams_than_a_monitor_has_readers(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url), contextlib.ExitStack() as held:
-        client = held.enter_context(httpx.Client(timeout=60, limits=httpx.Limits(max_connections=100)))
+        client = held.enter_context(httpx2.Client(timeout=60, limits=httpx2.Limits(max_connections=100)))
         reading = []
         for _ in range(MOST_STREAMS):
             stream = held.enter_context(client.stream("GET", f"{url}/events"))
@@ -128,12 +128,12 @@ def test_idle_connections_and_strange_requests_keep_no_reader_away(
 ) -> None:
     with serving(tmp_path) as (server, url), contextlib.ExitStack() as held:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
-        stream = held.enter_context(httpx.stream("GET", f"{url}/events", timeout=60)).iter_lines()
+        stream = held.enter_context(httpx2.stream("GET", f"{url}/events", timeout=60)).iter_lines()
         assert next(stream).startswith("data: ")
         for said in (b"", b"GET / HTTP/1.1\r\n"):
             for _ in range(MOST_CONNECTIONS):
                 held.enter_context(socket.create_connection(address)).sendall(said)
-            assert [httpx.get(f"{url}/state").status_code for _ in range(3)] == [200] * 3
+            assert [httpx2.get(f"{url}/state").status_code for _ in range(3)] == [200] * 3
         strange = held.enter_context(socket.create_connection(address, timeout=60))
         strange.sendall(b"\x00\r\n\r\n")
         assert strange.recv(100).startswith(b"HTTP/1.1 400 ")
@@ -147,17 +147,17 @@ def test_idle_connections_and_strange_requests_keep_no_reader_away(
 def test_without_a_token_only_this_machine_by_its_own_name_may_read(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url):
         for path in ("/", "/state", "/events", "/finding/1"):
-            assert httpx.get(url + path, headers={"Host": "evil.example"}).status_code == 403
-        page = httpx.get(url)
-        changed = [httpx.request(method, f"{url}/state").status_code for method in ("POST", "PUT", "DELETE")]
-        assert httpx.post(url, data={"token": ""}).status_code == 401
+            assert httpx2.get(url + path, headers={"Host": "evil.example"}).status_code == 403
+        page = httpx2.get(url)
+        changed = [httpx2.request(method, f"{url}/state").status_code for method in ("POST", "PUT", "DELETE")]
+        assert httpx2.post(url, data={"token": ""}).status_code == 401
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert changed == [405, 405, 405]
     assert "http" not in page.text.replace("http-equiv", "")
 
 
 def test_with_a_token_nothing_is_read_without_it(tmp_path: Path) -> None:
-    with serving(tmp_path, TOKEN) as (_, url), httpx.Client(base_url=url) as client:
+    with serving(tmp_path, TOKEN) as (_, url), httpx2.Client(base_url=url) as client:
         assert [client.get(path).status_code for path in ("/", "/state", "/events", "/finding/1")] == [401] * 4
         assert client.get("/state", headers={"Authorization": "Bearer wrong"}).status_code == 401
         assert client.get("/state", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
@@ -254,7 +254,7 @@ def test_a_page_that_was_refused_tries_again(tmp_path: Path) -> None:
 
     with serving(tmp_path) as (server, url), sync_playwright() as playwright, contextlib.ExitStack() as readers:
         lines = [
-            readers.enter_context(httpx.stream("GET", f"{url}/events", timeout=60)).iter_lines()
+            readers.enter_context(httpx2.stream("GET", f"{url}/events", timeout=60)).iter_lines()
             for _ in range(MOST_STREAMS)
         ]
         assert all(next(each).startswith("data: ") for each in lines)
@@ -280,7 +280,7 @@ def test_the_command_serves_the_page_of_its_rounds_and_again_after_a_restart(tmp
         try:
             assert monitor.stdout is not None
             url = next(line.split()[2] for line in monitor.stdout if line.startswith("page at "))
-            with httpx.stream("GET", f"{url}events", timeout=60) as stream:
+            with httpx2.stream("GET", f"{url}events", timeout=60) as stream:
                 for line in stream.iter_lines():
                     if line.startswith("data: ") and (state := json.loads(line[6:])["state"]):
                         rounds.append((state["number"], state["outcome"]))

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from greenlight_gate.model.script import load_script
 from greenlight_gate.session.loop_thread import SuiteFault
@@ -25,7 +25,7 @@ def test_it_is_served_by_the_suite_and_knows_its_calls() -> None:
     try:
         began_s = time.time()
         body = {"messages": [{"role": "user", "content": "12*12"}]}
-        httpx.post(f"{model.url}/chat/completions", json=body, timeout=DEADLINE_S)
+        httpx2.post(f"{model.url}/chat/completions", json=body, timeout=DEADLINE_S)
         (call,) = asyncio.run(model.calls(began_s))
         assert (call.asked, call.state, call.began_epoch_s >= began_s) == ("12*12", "finished", True)
         assert asyncio.run(model.calls(began_s + 3600)) == []

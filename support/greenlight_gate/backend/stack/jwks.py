@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
@@ -36,10 +36,10 @@ class JwksTokens(Tokens):
         raise NotImplementedError(f"tokens for {user_id} come from {self._settings.auth_url}")
 
     async def learn_keys(self, token: str) -> None:
-        """Fetch the keys, at the start or when the token's is not known. Raises httpx.HTTPError at the start only."""
+        """Fetch the keys, at the start or when the token's is not known. Raises httpx2.HTTPError at the start only."""
         if not self._keys:
             retrying = AsyncRetrying(
-                retry=retry_if_exception_type(httpx.HTTPError),
+                retry=retry_if_exception_type(httpx2.HTTPError),
                 stop=stop_after_delay(_PATIENCE_S),
                 wait=wait_exponential(multiplier=0.05, max=0.5),
                 reraise=True,
@@ -48,7 +48,7 @@ class JwksTokens(Tokens):
         elif _kid(token) not in self._keys and time.monotonic() - self._asked_at_s > _NOT_AGAIN_WITHIN_S:
             try:
                 await self._fetch()
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 _log.warning("%s: %s", self._url, error)
 
     def _key_of(self, token: str) -> tuple[Any, str]:
@@ -63,7 +63,7 @@ class JwksTokens(Tokens):
 
     async def _fetch(self) -> None:
         self._asked_at_s = time.monotonic()
-        async with httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
             answer = await client.get(self._url)
         answer.raise_for_status()
         self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(answer.json()).keys if key.key_id}
