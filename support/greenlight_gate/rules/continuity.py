@@ -2,7 +2,8 @@
 
 Sequence numbers are followed per thread and connection. Of a user with several connections, an event that did not come
 on one may have come on another: then a gap is a finding only if no connection has filled it in the end, and none was
-closed during a run.
+closed during a run. By HTTP, the same is true of the streams of one connection that answer at once in one thread: each
+is in order, and their numbers interleave.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,21 +33,24 @@ def remember(keys: set[str | int], key: str | int) -> None:
 def on_seq(order: ThreadOrder, event: Event, n: int, report: Report, run: RunState | None, *, only: bool) -> None:
     """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
 
-    `only`: this user's events cannot have gone to another connection. Frames since the event before that could not be
-    read may hold what seems missing.
+    `only`: this user's events cannot have gone to another connection or stream. Frames since the event before that
+    could not be read may hold what seems missing.
     """
     seq, due = event.seq, order.due
     if seq is None or order.thread is None:
         return
-    if not only:
+    fills = (not only or bool(order.thread.missing)) and _fills(order, seq, run)
+    if fills or not only:
         _share(order.thread, seq)
     before = () if run is None else (run.last_n,)
     if due is not None and seq < due:
+        if fills:
+            return
         rule = "CONTINUITY-2" if order.resumed else "CONTINUITY-3"
         report(rule, f"seq {due}", f"seq {seq} again or late", *before, n, run=run)
         return
     if due is not None and seq - due > (order.unread if order.unread_due == due else 0):
-        if order.resumed:
+        if order.resumed and (only or order.latest is None):
             report("CONTINUITY-1", f"seq {due} after the restore", f"seq {seq}", *before, n, run=run)
         elif only:
             report("CONTINUITY-3", f"seq {due}", f"seq {seq}", *before, n, run=run)
@@ -100,6 +104,18 @@ def on_finish(thread: Thread, report: Report) -> None:
     """CONTINUITY-3: numbers that came on no connection of the user in the end."""
     for number, n in (thread.missing or {}).items():
         report("CONTINUITY-3", f"seq {number} on a connection of the user", "on none", n)
+
+
+def _fills(order: ThreadOrder, seq: int, run: RunState | None) -> bool:
+    """Whether a number below the one that is due is one that other streams left out, and in order in its own."""
+    if order.latest is None or run is None:
+        return False
+    stream = run.root.id
+    before = order.latest.get(stream, 0)
+    if len(order.latest) >= MOST_KEYS:
+        order.latest.clear()
+    order.latest[stream] = max(before, seq)
+    return seq > before and order.thread is not None and seq in (order.thread.missing or ())
 
 
 def _share(thread: Thread, seq: int) -> None:

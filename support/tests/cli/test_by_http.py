@@ -10,8 +10,9 @@ TARGET = ("--environment", "embedded-sse", "--categories")
 
 
 @pytest.mark.slow
-def test_a_category_approves_the_healthy_backend(tmp_path: Path) -> None:
-    ran = judged(tmp_path, *TARGET, "functional")
+@pytest.mark.parametrize("category", ["functional", "integration"])
+def test_a_category_approves_the_healthy_backend(tmp_path: Path, category: str) -> None:
+    ran = judged(tmp_path, *TARGET, category)
 
     assert (ran.code, ran.verdict) == (0, "APPROVED"), ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from greenlight_gate.trace import RequestAnswered, StreamEnded
+from greenlight_gate.trace import Expect, RequestAnswered, StreamEnded
 
 from support.tests.rules.broken.inputs import APPROVAL, approved, asks, rest
 from support.tests.rules.talk import Talk
@@ -27,6 +27,19 @@ def ended(here: Talk) -> Talk:
 
 def half(here: Talk) -> Talk:
     return answered(here.open().ask()).started()
+
+
+def two(*events: tuple[str, int]) -> Play:
+    """Two requests are answered at once in one thread: the events of the runs r1 and r2, with these numbers."""
+
+    def play(here: Talk) -> Talk:
+        here.open().ask("q1", Expect(), thread="t1").ask("q2", Expect(), thread="t1")
+        for run, seq in events:
+            kind = here.started if (seq <= 2) else here.completed if seq >= 9 else here.thinking
+            kind(run, request=f"q{run[1]}", seq=seq)
+        return here
+
+    return play
 
 
 ERROR = '{"type": "error_message", "error_code": "RATE_LIMITED", "error_message": "wait"}'
@@ -56,6 +69,22 @@ TRACES: list[tuple[str, Play, set[str]]] = [
      lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 403, request=None, body=ERROR), set()),
     ("a stream of another user refused by another status",
      lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 500, request=None), {"REFUSAL-2"}),
+    ("two streams at once whose numbers cross",
+     two(("r1", 1), ("r2", 2), ("r1", 4), ("r2", 3), ("r2", 5), ("r1", 7), ("r1", 9), ("r2", 6), ("r2", 8), ("r2", 10)),
+     set()),
+    ("two streams at once, of which none brings a number",
+     two(("r1", 1), ("r2", 2), ("r1", 4), ("r2", 5), ("r1", 9), ("r2", 6), ("r2", 7), ("r2", 8), ("r2", 10)),
+     {"CONTINUITY-3"}),
+    ("two streams at once, one of them out of order",
+     two(("r1", 1), ("r2", 2), ("r1", 4), ("r1", 3), ("r2", 5), ("r1", 9), ("r2", 6), ("r2", 7), ("r2", 8), ("r2", 10)),
+     {"CONTINUITY-3"}),
+    ("two streams at once that bring one event twice",
+     two(("r1", 1), ("r2", 2), ("r1", 3), ("r2", 3), ("r1", 4), ("r2", 5), ("r1", 9), ("r2", 6), ("r2", 7), ("r2", 8),
+         ("r2", 10)),
+     {"CONTINUITY-3"}),
+    ("a gap in a stream, and the next one", lambda t: t.open().ask("q1", Expect(), thread="t1").started()
+     .completed(seq=3).ask("q2", Expect(), thread="t1").started("r2", request="q2").completed("r2", request="q2"),
+     {"CONTINUITY-3"}),
     ("a token in a header of an answer",
      lambda t: ended(answered(t.open().ask(), headers=("X-Debug: sk-" + "a" * 24,)).answer()), {"CONTENT-5"}),
 ]  # fmt: skip

@@ -69,11 +69,10 @@ class ConnectionChecker:
         sink = FindingSink(user, connection, found, self.tabs, rules, stalls=registry.stalls)
         self.report: Report = sink.report
         self.counts = sink.counts
-        self.requests = OpenRequests(registry, user, connection, self.report)
+        by_http = profile.spec.connection.by_http
+        self.requests = OpenRequests(registry, user, connection, self.report, by_http=by_http)
         self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
-        self.connection_rules = ConnectionRules(
-            self.report, promised=profile.promises.ready, by_http=profile.spec.connection.by_http
-        )
+        self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready, by_http=by_http)
         refusals = profile.spec.refusals
         self.sign_in: SignInAttempt | None = None
         self.expiry: TokenExpiry | None = None
@@ -375,6 +374,7 @@ class ConnectionChecker:
         order = self.requests.order(thread)
         tabs = self.tabs
         only = tabs.ever <= 1 or (thread in self.requests.replays and tabs.open == {self.connection})
+        only = only and not self.requests.has_several_streams(thread)
         continuity.on_seq(order, event, n, self.report, run, only=only)
 
     def _more(self, event: Event, at: float, n: int) -> None:

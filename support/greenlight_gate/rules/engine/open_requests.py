@@ -22,14 +22,17 @@ class OpenRequests:
 
     `observers` are called with the outcome of each request. `runs` are those whose events come to this connection
     alone; all others are found in the registry. `replays` holds, for each thread that was restored here, the keys of
-    the events that were received since.
+    the events that were received since. `by_http`: each request is answered on a stream of its own.
     """
 
-    def __init__(self, registry: IdRegistry, user: str, connection: str, report: Report) -> None:
+    def __init__(
+        self, registry: IdRegistry, user: str, connection: str, report: Report, *, by_http: bool = False
+    ) -> None:
         self.registry = registry
         self.user = user
         self.connection = connection
         self.report = report
+        self.by_http = by_http
         self.observers: tuple[Observer, ...] = ()
         self.asks: list[Request] = []
         self.by_request: dict[str, Request] = {}
@@ -43,6 +46,8 @@ class OpenRequests:
 
     def asked(self, ask: Request) -> None:
         """Remembers a request until its run has ended."""
+        if self.by_http and self.asks:
+            self.registry.tabs(self.user).several_or_restored = True
         self.asks.append(ask)
         if ask.request:
             self.by_request[ask.request] = ask
@@ -123,8 +128,15 @@ class OpenRequests:
         if order is None:
             thread = self.registry.thread(thread_id, self.user) if thread_id is not None else None
             own = thread is not None and thread.user == self.user
-            order = self.orders[thread_id] = ThreadOrder(thread if own else None)
+            order = self.orders[thread_id] = ThreadOrder(thread if own else None, by_http=self.by_http)
         return order
+
+    def has_several_streams(self, thread_id: str | None) -> bool:
+        """Whether several streams answer in this thread now. A restored thread comes on one, with all its runs."""
+        if not self.by_http or len(self.asks) < 2:
+            return False
+        places = ((ask, ask.thread if ask.run is None else ask.run.thread) for ask in self.asks)
+        return len({-1 if ask.resumed else ask.n for ask, place in places if place in (None, thread_id)}) > 1
 
     def restoring(self, thread_id: str, last_seq: int | None, at: float) -> None:
         """The user asked to restore a thread here: what they saw of it up to `last_seq` may be left out.
@@ -135,6 +147,8 @@ class OpenRequests:
         order.known = self.registry.has_shown(thread_id, self.user)
         order.due = None if last_seq is None else last_seq + 1
         order.replaying = order.resumed = True
+        if order.latest:
+            order.latest.clear()
         self.replays[thread_id] = set()
         for run in [run for run in self.runs.values() if run.thread == thread_id]:
             del self.runs[run.id]

@@ -304,12 +304,14 @@ class ThreadOrder:
     `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
     the user has received events of it before it was to be restored here. `unread`: how many frames could not be read
     while `unread_due` was due. `stopped`: the last answer in it that was stopped, until the next one has come.
+    `latest`: the greatest number of each run that came while several streams answered at once; None over a WebSocket.
     """
 
-    __slots__ = ("due", "known", "replaying", "resumed", "stopped", "thread", "unread", "unread_due")
+    __slots__ = ("due", "known", "latest", "replaying", "resumed", "stopped", "thread", "unread", "unread_due")
 
-    def __init__(self, thread: Thread | None) -> None:
+    def __init__(self, thread: Thread | None, *, by_http: bool = False) -> None:
         self.thread = thread
+        self.latest: dict[str, int] | None = {} if by_http else None
         self.due: int | None = None
         self.replaying = False
         self.resumed = False
@@ -323,9 +325,8 @@ class UserTabs:
     """The connections of one user: those open now, how many there ever were, and the requests left without an end.
 
     `closed_in_run`: one was closed during a run, so that some events may have been lost with it.
-    `several_or_restored`: events may have gone to another connection, or may come again after a restore. `canaries`:
-    the owner codes of the user's own.
-    `cut`: how and where the suite last cut a connection of theirs.
+    `several_or_restored`: events may have gone to another connection or stream, or may come again after a restore.
+    `canaries`: the owner codes of the user's own. `cut`: how and where the suite last cut a connection of theirs.
     """
 
     __slots__ = ("canaries", "closed_in_run", "cut", "ever", "open", "several_or_restored", "unfinished")
