@@ -60,7 +60,12 @@ class ConnectionProtocol(Protocol):
 
 
 class ServedConnection:
-    """Sends to one client. `notes` and `counts` are for defects; a healthy backend leaves them empty."""
+    """Sends to one client. `notes` and `counts` are for defects; a healthy backend leaves them empty.
+
+    `answers_again`: a request that is sent again gets the events of its run once more. Here they come anyway.
+    """
+
+    answers_again = False
 
     def __init__(self, hub: ConnectionHub, protocol: ConnectionProtocol, identity: Identity, token: str) -> None:
         self.hub = hub
@@ -88,11 +93,11 @@ class ServedConnection:
 
     @property
     def runs_here(self) -> Collection[str]:
-        """The ids of the open runs that count for the limit, and in which a request may be sent again."""
+        """The ids of the open runs that count for the limit, and whose requests may be sent again."""
         return self.open_runs
 
-    def repeated(self, request_id: object) -> None:
-        """Do nothing: the run of the request that was sent again is in progress here, and sends what is due."""
+    def answer_again(self, thread_id: str, request_id: str | int) -> None:
+        """Send the events of this request only, where a request that is sent again is answered again."""
 
     def run_over(self, run_id: str) -> None:
         """Do nothing: the connection outlives its runs."""

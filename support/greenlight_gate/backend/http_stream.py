@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.message_handler import MessageHandler, parse
+from greenlight_gate.backend.message_handler import MessageHandler
 from greenlight_gate.backend.stream_writer import StreamWriter
+from greenlight_gate.backend.strict_json import parse
 from greenlight_gate.backend.tokens import Identity
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -29,7 +30,12 @@ _HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control":
 
 
 class StreamConnection(ServedConnection):
-    """One stream to one client. It ends when none of `waits_for` (run ids) is under way any more."""
+    """One stream to one client. It ends when none of `waits_for` (run ids) is under way any more.
+
+    `restores`: the thread that is sent from the store; `repeats`: the request whose events alone are, None for all.
+    """
+
+    answers_again = True
 
     def __init__(self, hub: ConnectionHub, writer: StreamWriter, identity: Identity, token: str) -> None:
         super().__init__(hub, writer, identity, token)
@@ -37,6 +43,7 @@ class StreamConnection(ServedConnection):
         writer.body = functools.partial(hub.chain.body, self)
         self.waits_for: set[str] = set()
         self.restores = ""
+        self.repeats: str | int | None = None
         self._id: int | None = None
         self._is_whole = False
         self._settling: asyncio.Task[None] | None = None
@@ -46,9 +53,9 @@ class StreamConnection(ServedConnection):
         """The open runs of the user, on all of their streams."""
         return [run for each in self.hub.connections.values() if each.user_id == self.user_id for run in each.open_runs]
 
-    def repeated(self, request_id: object) -> None:
-        """Refuse the request that was sent again: its run is in progress on another stream."""
-        self.refuse("IN_PROGRESS", "this request is being answered already", request_id)
+    def answer_again(self, thread_id: str, request_id: str | int) -> None:
+        """Send the events of this request only: it was sent before, and its stream has ended."""
+        self.restores, self.repeats = thread_id, request_id
 
     def send(self, message: Body) -> None:
         """Send a message that is not an event; an error is the answer if there is no stream yet."""
@@ -65,8 +72,16 @@ class StreamConnection(ServedConnection):
 
     def show(self, outgoing: Outgoing) -> None:
         """Send one live event; a restored thread brings the runs that were under way, and no later ones."""
-        if not (self.restores and self._is_whole and outgoing.root_run_id not in self.waits_for):
+        is_later = self.restores and self._is_whole and outgoing.root_run_id not in self.waits_for
+        if not is_later and self._is_wanted(outgoing.body):
             super().show(outgoing)
+
+    def send_missed(self, events: list[Outgoing]) -> int:
+        """Send events of a restored thread, or of the request that was sent again, and return how many."""
+        return super().send_missed([event for event in events if self._is_wanted(event.body)])
+
+    def _is_wanted(self, event: Body) -> bool:
+        return self.repeats is None or event.get("request_id") == self.repeats
 
     def write(self, frame: Frame) -> None:
         """Send a text as an event of the stream."""
@@ -150,7 +165,11 @@ class EventStreamResponse(Response):
         connection = self._connection
         if not connection.restores:
             return set(connection.open_runs)
-        runs = [run for run in self._hub.runs.under_way() if run.thread_id == connection.restores]
+        runs = [
+            run
+            for run in self._hub.runs.under_way()
+            if run.thread_id == connection.restores and connection.repeats in (None, run.request_id)
+        ]
         for run in runs:
             run.watchers.append(connection)
         return {run.run_id for run in runs}

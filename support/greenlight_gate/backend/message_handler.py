@@ -1,5 +1,6 @@
 """Handles the messages of a client."""
 
+import asyncio
 import json
 import math
 from typing import Any
@@ -11,8 +12,12 @@ from greenlight_gate.backend.follower import Follower
 from greenlight_gate.backend.frames import Body
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import APPROVE, DENY
+from greenlight_gate.backend.strict_json import parse
 
 _MAX_ID_CHARACTERS = 256
+# So long a request that is sent again waits for the end of its first stream: a proxy cuts that, and repeats the request
+# at the same moment.
+_OVERTAKES_S = 0.2
 _NOT_YOURS = "there is no such conversation or run of yours"
 
 
@@ -76,7 +81,7 @@ class MessageHandler:
         if not (replaced is None or (isinstance(replaced, str) and thread_id is not None)):
             raise _BadRequestError("payload.replaces_run_id must be a text, with payload.thread_id, or null")
         if self._is_repeated(message, request_id):
-            self._connection.repeated(request_id)
+            await self._again(request_id, question)
             return
         user_id = self._acting(message)
         if thread_id is not None and not self._may(
@@ -102,9 +107,33 @@ class MessageHandler:
         return True
 
     def _is_repeated(self, message: Body, request_id: Any) -> bool:
-        """Whether a request with the same id is in progress here: a double click, or a resend."""
-        known = request_id is not None and self._hub.runs.asked(self._connection.runs_here, request_id) is not None
-        return known and self._hub.chain.repeated(self._connection, message)
+        """Whether a request with the same id is in progress here, or by HTTP was ever sent, as by a double click."""
+        if request_id is None:
+            return False
+        connection, runs = self._connection, self._hub.runs
+        known = runs.asked(connection.runs_here, request_id) is not None or (
+            connection.answers_again and runs.known(connection.user_id, request_id) is not None
+        )
+        return known and self._hub.chain.repeated(connection, message)
+
+    async def _again(self, request_id: str | int, question: str) -> None:
+        """Answer a request that was sent again with the events of its run; over a WebSocket they come anyway."""
+        connection, runs = self._connection, self._hub.runs
+        if not connection.answers_again:
+            return
+        deadline = asyncio.get_running_loop().time() + _OVERTAKES_S
+        while in_progress := runs.asked(connection.runs_here, request_id) is not None:
+            if asyncio.get_running_loop().time() >= deadline:
+                break
+            await asyncio.sleep(_OVERTAKES_S / 20)
+        known = runs.known(connection.user_id, request_id)
+        if in_progress or known is None:
+            connection.refuse("IN_PROGRESS", "this request is being answered already", request_id)
+        elif known.question != question:
+            connection.refuse("BAD_REQUEST", "another question was asked with this request_id", request_id)
+        else:
+            connection.answer_again(known.thread_id, request_id)
+            await self._follow(known.thread_id, connection.user_id, 0)
 
     async def _stop(self, message: Body, request_id: Any) -> None:
         if message.get("run_id") is None and request_id is not None:
@@ -160,8 +189,13 @@ class MessageHandler:
         if owner is None or not self._may("restore", self._acting(message), owner):
             self._not_theirs(owner, request_id)
             return
+        seq = min(last_seq, await self._hub.store.last_seq(thread_id))
+        follower = await self._follow(thread_id, owner, seq)
+        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": follower.replayed})
+
+    async def _follow(self, thread_id: str, owner: str, seq: int) -> Follower:
+        """Send what is stored of a thread after this number, and from then on what is new in it."""
         store = self._hub.store
-        seq = min(last_seq, await store.last_seq(thread_id))
         follower = Follower(self._connection, thread_id, owner, seq, bus=self._hub.bus, store=store)
         earlier = self._connection.following.get(thread_id)
         if earlier is not None:
@@ -170,7 +204,7 @@ class MessageHandler:
         self._connection.following[thread_id] = follower
         self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
         await follower.catch_up()
-        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": follower.replayed})
+        return follower
 
     def _not_theirs(self, owner: str | None, request_id: Any) -> None:
         code = "FORBIDDEN_THREAD" if owner is not None else self._hub.settings.variation.unknown
@@ -181,28 +215,6 @@ class MessageHandler:
 
     def _may(self, action: str, user_id: str, owner: str | None) -> bool:
         return self._hub.chain.access(owner == user_id, action, user_id, owner) and owner is not None
-
-
-def parse(text: str) -> Any:
-    """Read JSON strictly: no NaN, no lone surrogates; raises ValueError."""
-    try:
-        value = json.loads(text, parse_constant=_no_constant)
-        _require_whole_characters(text, value)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _require_whole_characters(text: str, value: Any) -> None:
-    if "\\ud" in text or "\\uD" in text:
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("it holds half of a surrogate pair") from None
 
 
 def _kind(message: Any) -> str:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, run_topic
@@ -17,6 +19,16 @@ from greenlight_gate.backend.store import Store, UnfinishedRun
 _log = logging.getLogger(__name__)
 # Why a run is stopped whose connection has ended.
 LEFT = "the user has left"
+# So many requests are known by their ids.
+_MOST_KNOWN = 4096
+
+
+@dataclass(frozen=True)
+class KnownRequest:
+    """A request that was answered, or is being answered: what was asked, and in which thread."""
+
+    question: str
+    thread_id: str
 
 
 class RunSupervisor:
@@ -30,6 +42,7 @@ class RunSupervisor:
         self._journal = journal
         self._agent = agent
         self._open: dict[str, AgentRun] = {}
+        self._known: OrderedDict[tuple[str, str | int], KnownRequest] = OrderedDict()
         self._supervisors: set[asyncio.Task[None]] = set()
 
     @property
@@ -53,6 +66,10 @@ class RunSupervisor:
         runs = (self._open[run_id] for run_id in run_ids)
         return next((run for run in runs if run.request_id == request_id and not run.ended), None)
 
+    def known(self, user_id: str, request_id: str | int) -> KnownRequest | None:
+        """Return the latest request of this user with this id, as far back as requests are known."""
+        return self._known.get((user_id, request_id))
+
     async def start(
         self, connection: ServedConnection, user_id: str, question: str, request_id: str | int | None, thread_id: str
     ) -> None:
@@ -61,6 +78,11 @@ class RunSupervisor:
         await self._store.begin_run(run.run_id, thread_id, question, json.dumps(request_id), self._replica)
         self._bus.subscribe(run_topic(run.run_id), connection)
         self._open[run.run_id] = run
+        if request_id is not None:
+            self._known[user_id, request_id] = KnownRequest(question, thread_id)
+            self._known.move_to_end((user_id, request_id))
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
         connection.open_runs.add(run.run_id)
         run.work = asyncio.create_task(self._agent.work(run))
         supervisor = asyncio.create_task(self._supervise(run, run.work))

@@ -1,6 +1,7 @@
 """The chat by HTTP: POST /chat streams the events, Last-Event-ID resumes, and refusals have a status."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,17 +23,17 @@ class Browser:
     def __init__(self, client: httpx2.Client) -> None:
         self.client = client
 
-    def body(self, question: str, thread: str | None = None, request: object = "r-1") -> dict[str, Any]:
+    def body(self, question: str, thread: str | None = None, request: str = "") -> dict[str, Any]:
         payload = {"user_request": question, "thread_id": thread}
-        return {"type": "start_agent", "request_id": request, "payload": payload}
+        return {"type": "start_agent", "request_id": request or uuid.uuid4().hex, "payload": payload}
 
     @contextmanager
     def stream(self, method: str, path: str, **options: Any) -> Iterator[tuple[httpx2.Response, Iterator[Event]]]:
         with self.client.stream(method, path, **options) as answer:
             yield answer, events_of(answer)
 
-    def run(self, question: str, thread: str | None = None) -> list[Event]:
-        with self.stream("POST", "/chat", json=self.body(question, thread)) as (answer, events):
+    def run(self, question: str, thread: str | None = None, request: str = "") -> list[Event]:
+        with self.stream("POST", "/chat", json=self.body(question, thread, request)) as (answer, events):
             assert answer.status_code == 200
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             return list(events)
@@ -101,11 +102,41 @@ def test_a_stop_by_its_owner_ends_the_run_and_its_stream(ada: Browser, backend: 
 
 
 def test_a_request_that_is_sent_again_is_refused_while_it_is_answered(ada: Browser) -> None:
-    with ada.stream("POST", "/chat", json=ada.body(SLOW)) as (_, events):
+    body = ada.body(SLOW)
+    with ada.stream("POST", "/chat", json=body) as (_, events):
         next(events)
-        again = ada.client.post("/chat", json=ada.body(SLOW))
+        again = ada.client.post("/chat", json=body)
         assert (again.status_code, again.json()["error_code"]) == (409, "IN_PROGRESS")
-        assert again.json()["request_id"] == "r-1"
+        assert again.json()["request_id"] == body["request_id"]
+
+
+def test_a_request_whose_stream_was_cut_is_answered_with_its_own_run_when_it_is_sent_again(ada: Browser) -> None:
+    thread = ada.run("What is 17*23?")[0]["thread_id"]
+    body = ada.body(SLOW, thread)
+    with ada.stream("POST", "/chat", json=body) as (_, events):
+        first = next(events)
+    with ada.stream("POST", "/chat", json=body) as (_, events):
+        again = list(events)
+    assert again[0] == first
+    assert {event["run_id"] for event in again if "parent_run_id" not in event} == {first["run_id"]}
+    assert [event["seq"] for event in again] == list(range(first["seq"], first["seq"] + len(again)))
+    assert again[-1]["type"] in ENDS
+
+
+def test_a_request_that_was_answered_is_answered_with_the_same_events_when_it_is_sent_again(ada: Browser) -> None:
+    events = ada.run("What is 17*23?", request="answered")
+    ada.run("And what is 2*21?", events[0]["thread_id"])
+    assert ada.run("What is 17*23?", request="answered") == events
+
+
+def test_the_same_request_id_of_another_user_or_for_another_question_is_not_answered_again(
+    ada: Browser, backend: BackendProcess
+) -> None:
+    events = ada.run("What is 17*23?", request="of-ada")
+    other = ada.client.post("/chat", json=ada.body("What is 2*21?", request="of-ada"))
+    assert (other.status_code, other.json()["error_code"]) == (400, "BAD_REQUEST")
+    with browser(backend, "bashir") as bashir:
+        assert bashir.run("What is 17*23?", request="of-ada")[0]["run_id"] != events[0]["run_id"]
 
 
 # (method, path, what is sent, status, code of the error)
