@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from greenlight_gate.bdd.parameters import TYPES, question
-from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.session.validation_session import RUN_RESUMED, ValidationSession
 
 # A frame of the profile that a step sends; and what is no capability or prompt of a target file.
 SEND = "send."
@@ -20,8 +20,9 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" connects with (?!a valid token)", ("authentication",)),
     (r" with a token that expires | with an expired token, ", ("authentication",)),
     (r" connects with a token that was signed out$", ("logout",)),
-    (r"^that answer is |second tab restores |other tab follows |asks to restore |reloads the page ", ("resume",)),
-    (r"connection is lost and restored |^all of them reconnect at the same moment$", ("resume",)),
+    (r"second tab restores |other tab follows |asks to restore ", ("resume",)),
+    (r"^that answer is |reloads the page |connection is lost and restored ", RUN_RESUMED),
+    (r"^all of them reconnect at the same moment$|, and is reopened on the other replica$", RUN_RESUMED),
     (r"client sends a ping\b", ("ping",)),
     (r"client sends a WebSocket ping|client sends \d+ pings |connection stops responding ", ("websocket",)),
     (r" stops the |tries to stop |, and in the first tab twice$", ("stop",)),
@@ -49,8 +50,8 @@ _NEEDED = tuple((re.compile(wording), needs) for wording, needs in _OF_STEPS)
 _QUESTIONS = re.compile("|".join(map(re.escape, sorted(TYPES["Question"].texts, key=len, reverse=True))))
 # The prompt of these steps may be another one.
 _ANY_PROMPT = re.compile(r"token expires during the answer|after a question that needs tools")
-# A tool is open then, so that the answer is not over when the user is back.
-_LOST_IN_RUN = re.compile(r"loses? (its|their) connection once |connection is lost once a tool")
+# The answer is not over when the user is back.
+_LOST_IN_RUN = re.compile(r"loses? (its|their) connections? once |connection is lost once ")
 _BACK = re.compile(" reconnects")
 
 
@@ -71,7 +72,7 @@ def needs_of(scenario: Any) -> list[str]:
         for row in step.table or ():
             found |= dict.fromkeys(name for cell in row.cells for name in _prompts(str(cell)))
         if lost and _BACK.search(sentence):
-            found |= {"resume": None}
+            found |= dict.fromkeys(RUN_RESUMED)
         lost = lost or bool(_LOST_IN_RUN.search(sentence))
     return list(found)
 

@@ -12,6 +12,7 @@ from behave.parser import parse_file
 
 from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.needs import SEND, STRESS, needs_of
+from greenlight_gate.session.validation_session import RESUME_IN_RUN
 from greenlight_gate.targets.model import CAPABILITIES, PROMPTS
 from greenlight_gate.targets.settings import suite_root
 
@@ -58,6 +59,7 @@ _OTHERS = {
     "isolation": "two personas, and a prompt whose `contains` has {canary}",
     "replicas": "two urls in `replicas`, or the stack of the suite",
     "services": 'the suite may end services: `start = "stack"`',
+    RESUME_IN_RUN: "a run goes on without a connection: the profile has no `runs_end_with_connection`",
     "websocket": "a connection that lasts: no backend that is reached by HTTP",
     "model": "a scripted model that fails when it is asked to ([model])",
     STRESS: "`limits.allow_stress = true`",

@@ -69,6 +69,10 @@ _MODEL_URL = "CHAT_MODEL_URL"
 # Connections of one user whose ids are remembered.
 _MOST_EARLIER = 64
 _USUAL_SCALE = 25
+# What a target may have beside `targets.model.NEEDS`: that a run goes on while its user has no connection; and what it
+# takes to receive the rest of such a run.
+RESUME_IN_RUN = "resume_in_run"
+RUN_RESUMED = ("resume", RESUME_IN_RUN)
 log = logging.getLogger("greenlight")
 
 
@@ -268,6 +272,10 @@ class ValidationSession:
 
     def lacks(self, need: str) -> str | None:
         """Why `need` is not exercised: the target lacks it, or the profile has no way to do it; None when it is."""
+        if need == RESUME_IN_RUN:
+            ends = self.profile.promises.runs_end_with_connection
+            how = f"the profile {self.profile.name} promises that a run ends with its connection"
+            return f"{how} (runs_end_with_connection): none is in progress when its user is back" if ends else None
         reason = self.target.lacks(need)
         if reason is None and need == "resume" and not self.profile.spec.can_resume:
             return f"the profile {self.profile.name} has neither [resume] nor [send.restore]"

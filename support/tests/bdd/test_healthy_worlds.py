@@ -29,12 +29,15 @@ PROFILE = Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.to
 
 
 @contextmanager
-def world(folder: Path, door: Act, *, profile: str = "", more: str = "") -> Iterator[World]:
+def world(
+    folder: Path, door: Act, *, profile: str = "", promises: str = "", more: str = ""
+) -> Iterator[World]:  # fmt: skip
     """A World against a server that has no resume. `profile`: lines that are added to the default profile."""
     with HostileServer(door, does.health()) as server:
         path = target(folder, server.url, more=more, budget_s=HASTY_S)
-        if profile:
-            (folder / "mine.toml").write_text(PROFILE.read_text("utf-8") + profile, encoding="utf-8")
+        if profile or promises:
+            text = PROFILE.read_text("utf-8").replace("[promises]\n", f"[promises]\n{promises}\n") + profile
+            (folder / "mine.toml").write_text(text, encoding="utf-8")
             path.write_text(f'profile = "mine.toml"\n{path.read_text("utf-8")}', encoding="utf-8")
         suite = ValidationSession(
             SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())
@@ -135,6 +138,17 @@ def test_a_conversation_outlives_its_connection_only_where_that_is_promised(tmp_
 
         with pytest.raises(NotExercised, match=r"capabilities\.resume = false"):
             here.ask("Ada", "with_tool", follow=asked)
+
+
+def test_the_rest_of_a_run_that_ends_with_its_connection_is_not_waited_for(tmp_path: Path) -> None:
+    promises = "runs_end_with_connection = true"
+    with world(tmp_path, one_at_a_time(), promises=promises) as here:
+        network = Network(here)
+        network.connect("Ada")
+        here.wait_for_first_event(here.ask("Ada", "with_tool"))
+        network.lose("Ada")
+        with pytest.raises(NotExercised, match="promises that a run ends with its connection"):
+            network.reconnect("Ada")
 
 
 def test_a_scenario_that_is_skipped_leaves_no_connection_open(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.needs import forecast, needs_of
 from greenlight_gate.bdd.needs_page import PAGE, page, scenarios
 from greenlight_gate.bdd.runner.step_registry import _begun
+from greenlight_gate.session.validation_session import RESUME_IN_RUN
 from greenlight_gate.targets.model import NEEDS
+from greenlight_gate.verdict.scope import OPTIONAL
 
 parameters.register()
 
@@ -42,11 +44,12 @@ def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False) -> An
         (["Ada asks a question that needs a tool", "Ada receives the right answer"], ["with_tool"]),
         (["Ada asks a question that needs two tools at once"], ["parallel_tools"]),
         (["the complete answer to a question that takes long is known", "that answer is cut at several places, and its "
-          "user reconnects while it is in progress"], ["long_running", "resume"]),
+          "user reconnects while it is in progress"], ["long_running", "resume", "resume_in_run"]),
         (["Ada connects with no token"], ["authentication"]),
         (["Ada connects with a valid token and receives the right answer"], []),
         (["Ada's connection is lost", "Ada reconnects"], []),
-        (["Ada's connection is lost once a tool has started", "Ada reconnects after 5 ms"], ["resume"]),
+        (["Ada's connection is lost once a tool has started", "Ada reconnects after 5 ms"],
+         ["resume", "resume_in_run"]),
         (["Ada's client sends a WebSocket ping"], ["websocket"]),
         (["Ada's client sends a ping"], ["ping"]),
         (["Ada's client sends text that is not UTF-8"], ["errors"]),
@@ -69,7 +72,7 @@ def test_every_need_that_an_action_has_by_name_is_known_of_some_scenario() -> No
 
     assert len(asked) > 10
     assert asked - known == set()
-    assert {need for need in known if "." not in need} - set(NEEDS) == set()
+    assert {need for need in known if "." not in need} - {*NEEDS, *OPTIONAL} == set()
 
 
 @pytest.mark.parametrize("lacks", [(), ("resume",), ("with_tool",)])
@@ -85,6 +88,13 @@ def test_a_scenario_that_lacks_anything_runs_none_of_its_steps(lacks: tuple[str,
     with pytest.raises(NotExercised, match=f"no {lacks[0]}") as caught:
         _begun(context, each.steps[0], ran.append)
     assert (caught.value.need, ran) == (lacks[0], [])
+
+
+def test_a_scenario_says_by_name_what_it_lacks_of_the_profile() -> None:
+    each = scenario("Ada's connection is lost once a tool has started", "Ada reconnects")
+    with pytest.raises(NotExercised) as caught:
+        _begun(SimpleNamespace(scenario=each, world=SimpleNamespace(suite=suite(RESUME_IN_RUN))), each.steps[0], print)
+    assert caught.value.need == RESUME_IN_RUN
 
 
 def test_the_forecast_counts_what_would_run_and_what_is_missing() -> None:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from greenlight_gate.session.validation_session import RESUME_IN_RUN
 from greenlight_gate.targets.settings import suite_root
 
 from support.tests.cli.process import Ran, judged
 
+PROFILE = (suite_root() / "support/greenlight_gate/wire/profiles/agent-events.toml").read_text("utf-8")
 EMBEDDED = (suite_root() / "support/greenlight_gate/targets/embedded.toml").read_text("utf-8")
 QUICK = EMBEDDED.replace("[budgets]\n", "[budgets]\nsilence_s = 2\nstart_s = 2\ntool_s = 2\n")
 NO_RESUME = """
@@ -39,3 +41,19 @@ def test_without_resume_the_truth_is_told(tmp_path: Path) -> None:
     assert categories == {"passed": 1, "failed": 0, "not_exercised": 5, "waived": 0}
     # Nothing was cut for what the target does not promise.
     assert not ran.report["execution_results"].get("cut_matrix")
+
+
+def test_a_backend_whose_runs_end_with_their_connection_is_not_asked_for_the_rest(tmp_path: Path) -> None:
+    assert "[promises]\n" in PROFILE
+    promising = PROFILE.replace("[promises]\n", "[promises]\nruns_end_with_connection = true\n")
+    (tmp_path / "ends.toml").write_text(promising, encoding="utf-8")
+    text = EMBEDDED.replace('profile = "agent-events"', 'profile = "ends.toml"')
+    (tmp_path / "target.toml").write_text(text, encoding="utf-8")
+    ran = judged(tmp_path, "--environment", "target.toml", "--categories", "resilience")
+
+    assert (ran.code, ran.verdict, ran.rules) == (0, "APPROVED", set()), ran.out + ran.err
+    categories = ran.report["execution_results"]["categories"]["resilience"]
+    # Those that need several replicas, and those that resume a run in progress.
+    assert (categories["failed"], categories["not_exercised"]) == (0, 9 + 11)
+    assert RESUME_IN_RUN not in ran.out
+    assert "promises that a run ends with its connection" in ran.out

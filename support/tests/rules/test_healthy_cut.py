@@ -1,9 +1,11 @@
 """Lines that the suite itself cut, and backends that it took away: a healthy backend is not blamed for that."""
 
+import msgspec
 import pytest
 from greenlight_gate.trace import KILL, RESTART, Expect
+from greenlight_gate.wire.profile import Profile
 
-from support.tests.rules.talk import Talk, asked
+from support.tests.rules.talk import PROFILE, Talk, asked
 
 
 @pytest.mark.parametrize("by", ["nobody", "client"])
@@ -111,3 +113,18 @@ def test_a_restart_excuses_only_what_was_under_way() -> None:
 def test_a_restored_thread_of_which_nothing_was_shown_may_be_refused() -> None:
     error = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "no", "request_id": None}
     assert Talk().open().send("restore", thread="t9", last_seq=0).frame(error).whole() == []
+
+
+def test_a_run_that_is_promised_to_end_with_its_connection_shows_that_it_was_stopped() -> None:
+    promises = msgspec.structs.replace(PROFILE.promises, runs_end_with_connection=True)
+    promising = Profile(msgspec.structs.replace(PROFILE.spec, promises=promises))
+    for profile, rules in ((PROFILE, {"LIFECYCLE-6"}), (promising, set())):
+        for by, cut in (("client", False), ("nobody", True)):
+            talk = Talk(profile=profile).open().ask().started().thinking()
+            talk = (talk.cut("RST") if cut else talk).close(by, None).open("Ada", "c2", attempt=2)
+            talk.restore("c2", 2, answered=False).stopped(connection="c2").restored("c2")
+            assert talk.rules() == rules
+        # It still has to end.
+        talk = Talk(profile=profile).open().ask().started().close("server", 1011)
+        talk.open("Ada", "c2", attempt=2).restore("c2", 1, answered=False).restored("c2").timeout("end", 9, "c2")
+        assert "TIMELINESS-2" in talk.rules()

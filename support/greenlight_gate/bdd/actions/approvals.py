@@ -7,6 +7,7 @@ from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
+from greenlight_gate.session.validation_session import RUN_RESUMED
 
 
 class Approvals:
@@ -55,7 +56,7 @@ class Approvals:
 
     def reload(self, network: Network, user: str) -> None:
         """The user's connection ends, and all of the conversation is asked for on a new one, as by a page."""
-        self.world.need("resume")
+        self.world.need(*RUN_RESUMED)
         self.asked(user)
         network.lose(user, ConnectionLoss.FIN)
         network.reload(user)

@@ -18,6 +18,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
+from greenlight_gate.session.validation_session import RUN_RESUMED
 from greenlight_gate.targets.sections import Persona
 
 _AT_ONCE = 24
@@ -114,7 +115,7 @@ class CutMatrix:
 
         Raises NotExercised if the target cannot resume.
         """
-        self.world.need("resume")
+        self.world.need(*RUN_RESUMED)
         self._play([(place, way) for place in places(self.events) for way in ConnectionLoss])
 
     def play_in_progress(self, *, sub_agent: bool = False) -> None:
@@ -122,7 +123,7 @@ class CutMatrix:
 
         Raises NotExercised if the target cannot resume, or shows no event of a sub-agent.
         """
-        self.world.need("resume")
+        self.world.need(*RUN_RESUMED)
         found = places_in_progress(self.events, self.seen_at, sub_agent=sub_agent)
         if not found:
             raise NotExercised(f"the answer to {self.prompt} shows nothing to cut" + " of a sub-agent" * sub_agent)

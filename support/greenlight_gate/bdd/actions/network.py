@@ -16,6 +16,7 @@ from greenlight_gate.events import Event, EventKind
 from greenlight_gate.faults.cut_after import CutAfter
 from greenlight_gate.faults.link import End
 from greenlight_gate.session.loop_thread import SuiteFault, together
+from greenlight_gate.session.validation_session import RESUME_IN_RUN, RUN_RESUMED
 
 _OTHER_ADDRESS = "127.0.0.2"
 # This much of the response to the upgrade arrives before the loss: its first line, but no complete header.
@@ -129,11 +130,13 @@ class Network:
 
     async def _reconnect_all(self, users: Sequence[str]) -> None:
         lost = [connection for user in users for connection in self.connections[user] if not connection.session.open]
+        if any(not question.over for connection in lost for question in connection.session.inbox.questions):
+            self.world.need(RESUME_IN_RUN)
         await together([self.reconnect_on(connection) for connection in lost])
 
     def reconnect_together(self) -> None:
         """All users reconnect at the same time; a user who fails is counted, and is a finding as well."""
-        self.world.need("resume")
+        self.world.need(*RUN_RESUMED)
         self.world.call(self._reconnect_together())
 
     async def _reconnect_together(self) -> None:
@@ -176,7 +179,7 @@ class Network:
 
     def lose_and_reconnect(self, question: UserRequest, times: int) -> None:
         """Loses the connection and reconnects this many times during one answer, spread over its events."""
-        self.world.need("resume")
+        self.world.need(*RUN_RESUMED)
         self.world.call(self._lose_and_reconnect(question, times))
 
     async def _lose_and_reconnect(self, question: UserRequest, times: int) -> None:

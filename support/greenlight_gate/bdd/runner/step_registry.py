@@ -15,6 +15,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.rules.own import OWN_STEP
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.model import NEEDS
+from greenlight_gate.verdict.scope import OPTIONAL
 
 Run = Callable[[Any], None]
 
@@ -77,7 +78,7 @@ def _begun(context: Any, step: Step, plain_run: Run) -> None:
     if step is next(iter(context.scenario.all_steps)):
         lack = next(iter(lacking(context.scenario, context.world.suite)), None)
         if lack is not None:
-            raise NotExercised(lack.reason, lack.need if lack.need in NEEDS else "")
+            raise NotExercised(lack.reason, lack.need if lack.need in {*NEEDS, *OPTIONAL} else "")
     plain_run(context)
 
 

@@ -69,8 +69,11 @@ class ConnectionChecker:
         sink = FindingSink(user, connection, found, self.tabs, rules, stalls=registry.stalls)
         self.report: Report = sink.report
         self.counts = sink.counts
-        by_http = profile.spec.connection.by_http
-        self.requests = OpenRequests(registry, user, connection, self.report, by_http=by_http)
+        by_http, promises = profile.spec.connection.by_http, profile.promises
+        self.requests = OpenRequests(
+            registry, user, connection, self.report,
+            by_http=by_http, runs_end_with_connection=promises.runs_end_with_connection,
+        )  # fmt: skip
         self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready, by_http=by_http)
         refusals = profile.spec.refusals

@@ -23,11 +23,13 @@ class OpenRequests:
     `observers` are called with the outcome of each request. `runs` are those whose events come to this connection
     alone; all others are found in the registry. `replays` holds, for each thread that was restored here, the keys of
     the events that were received since. `by_http`: each request is answered on a stream of its own.
+    `runs_end_with_connection`: as the profile promises.
     """
 
     def __init__(
-        self, registry: IdRegistry, user: str, connection: str, report: Report, *, by_http: bool = False
-    ) -> None:
+        self, registry: IdRegistry, user: str, connection: str, report: Report, *, by_http: bool = False,
+        runs_end_with_connection: bool = False,
+    ) -> None:  # fmt: skip
         self.registry = registry
         self.user = user
         self.connection = connection
@@ -41,6 +43,7 @@ class OpenRequests:
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: set[str] = set()
         self._any_behind = False
+        self._runs_end_with_connection = runs_end_with_connection
         self._expect: Expect | None = None
         self._expected = NO_EVENTS
 
@@ -166,6 +169,8 @@ class OpenRequests:
         for ask in unfinished:
             tabs.unfinished.remove(ask)
             if not ask.over:
+                # Who has ended the connection is judged by itself.
+                ask.excused = ask.excused or self._runs_end_with_connection
                 ask.resumed, ask.lost = True, False
                 self.asked(ask)
                 _wait_from(ask, at)
