@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.events import Control, EventKind
+from greenlight_gate.events import EventKind
 
 # The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
 _ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
@@ -188,31 +188,11 @@ class Closed(Record, frozen=True):
 
 
 class Responded(Record, frozen=True):
-    """The response to an HTTP request that the user's client sent beside the connection: to the record `to`.
+    """The response to an HTTP request of the user's client: the head of a stream, or all of another one.
 
-    `what`, `request`: as in that record. `text`: the beginning of the body.
-    """
-
-    to: int
-    what: str
-    status: int
-    text: str = ""
-    request: str | None = None
-
-    @property
-    def error(self) -> Control | None:
-        """What a status of 400 or more says, as an error of the wire would."""
-        if self.status < LEAST_ERROR:
-            return None
-        ids = {} if self.request is None else {"request": self.request}
-        return Control("error", {"code": str(self.status), "text": f"HTTP {self.status}", **ids})
-
-
-class RequestAnswered(Record, frozen=True):
-    """The answer to an HTTP request that carried a message: the head of a stream, or all of another answer.
-
-    `request`: of the message. `problem`: what is wrong with it, if a stream was expected and something else came
-    without an error status. `after_ms`: from the request to the head. `body`: of an error, as far as it is stored.
+    `request`: whose it is. `problem`: what is wrong with it, if a stream was expected and something else came without
+    an error status. `after_ms`: from the request to the head. `headers` and `body` as far as they are stored. Of a
+    request that was sent beside the connection, `to` is the record, and `what` is as there.
     """
 
     status: int
@@ -221,6 +201,8 @@ class RequestAnswered(Record, frozen=True):
     headers: tuple[str, ...] = ()
     body: str = ""
     problem: str = ""
+    to: int | None = None
+    what: str = ""
 
 
 class StreamEnded(Record, frozen=True):
@@ -320,7 +302,7 @@ class ModelCall(Record, frozen=True):
 
 AnyRecord = (
     Opened | Sent | Responded | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled
-    | ModelCall | RequestAnswered | StreamEnded
+    | ModelCall | StreamEnded
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
 from greenlight_gate.targets.settings import Misconfigured, where_the_url_is
-from greenlight_gate.trace import Header, RequestAnswered, encode_header, encode_record
+from greenlight_gate.trace import Header, Responded, encode_header, encode_record
 
 
 def add(commands: Any) -> None:
@@ -143,7 +143,7 @@ class Examination:
 
     def _show_answer(self, session: Session) -> None:
         """By HTTP, what the request was answered with, and when its first event came."""
-        answers = [entry.record for entry in session.recorder.entries if isinstance(entry.record, RequestAnswered)]
+        answers = [entry.record for entry in session.recorder.entries if isinstance(entry.record, Responded)]
         question = self.question
         if not answers or question is None or not question.seen_at:
             return  # the table of what came shows it

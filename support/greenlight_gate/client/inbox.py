@@ -9,7 +9,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, Reading, each
 from greenlight_gate.targets.sections import Limits
-from greenlight_gate.trace import RequestAnswered, StreamEnded
+from greenlight_gate.trace import Responded, StreamEnded
 from greenlight_gate.wire.values import read_stamp
 
 
@@ -54,10 +54,10 @@ class Inbox:
         self.changed.set()
 
     def responded(self, at: float, **answer: Any) -> None:
-        """Records the answer to a message by HTTP (fields of `RequestAnswered`), and takes the error that it may be."""
+        """Records the response to an HTTP request (fields of `Responded`), and takes the error that it may be."""
         recorder = self._recorder
         try:
-            recorder.add(RequestAnswered, self._connection, at, **answer)
+            recorder.add(Responded, self._connection, at, **answer)
             self._control_of_last()
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
             recorder.fault = recorder.fault or error

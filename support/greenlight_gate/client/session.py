@@ -30,7 +30,7 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Responded, Sent, TimedOut
+from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Sent, TimedOut
 from greenlight_gate.transport.connection_setup import (
     NOTHING_NAMED,
     ConnectionSetup,
@@ -613,17 +613,17 @@ class Session:
             raise NotConnected(f"{self.user}'s next request needs {error}, which is not known yet", "") from error
         clean, what = self.recorder.clean, record["what"]
         sent = self.recorder.add(Sent, self.connection, None, text=clean(text), **record)
+        asked_at = time.monotonic()
         try:
             reply = await self.setup.act(request, values)
         except (TargetFault, Misconfigured) as error:
             raise NotConnected(f"{self.user}'s request to {what} failed: {error}", "") from error
-        body = clean(reply.body[:_KEPT_OF_RESPONSE].decode(errors="replace"))
-        response = self.recorder.add(
-            Responded, self.connection, to=sent.n, what=what, status=reply.status, text=body, request=sent.request
+        at = time.monotonic()
+        after_s = at - asked_at - self.recorder.lost_s(asked_at)
+        self.inbox.responded(
+            at, status=reply.status, after_ms=round(after_s * 1e3, 3), request=sent.request,
+            body=clean(reply.body[:_KEPT_OF_RESPONSE].decode(errors="replace")), to=sent.n, what=what,
         )  # fmt: skip
-        if response.error is not None:
-            self.inbox.controls.append(response.error)
-            self.inbox.changed.set()
         return reply.status
 
     def _clean_value(self, value: Any) -> Any:

@@ -15,7 +15,6 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
-    RequestAnswered,
     Responded,
     Sent,
     Stalled,
@@ -106,13 +105,12 @@ def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut
     return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
 
 
-def _beside(record: Other | Responded | ModelCall | RequestAnswered | StreamEnded) -> tuple[str, str]:
+def _beside(record: Other | Responded | ModelCall | StreamEnded) -> tuple[str, str]:
     if isinstance(record, Responded):
-        return f"HTTP {record.status} to {record.what}", record.text
+        what = f"HTTP {record.status} to {record.what}" if record.what else f"HTTP {record.status}"
+        return what, f"in {record.after_ms:.1f} ms {record.problem or record.body}".rstrip()
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
-    if isinstance(record, RequestAnswered):
-        return "answered", f"HTTP {record.status} in {record.after_ms:.1f} ms {record.problem or record.body}".rstrip()
     if isinstance(record, StreamEnded):
         return "stream ended", ""
     fault = f", {record.fault}" if record.fault else ""

@@ -23,7 +23,7 @@ from greenlight_gate.trace import (
     Header,
     Opened,
     Received,
-    RequestAnswered,
+    Responded,
     Sent,
     Stalled,
     StreamEnded,
@@ -94,7 +94,7 @@ class VirtualUser:
         self._closed: Closed | None = None
         self._given_up = False
         self._stalled: tuple[Stalled, ...] = ()
-        self._answers: tuple[RequestAnswered | StreamEnded, ...] = ()
+        self._answers: tuple[Responded | StreamEnded, ...] = ()
 
     # Connecting -----------------------------------------------------------------------------------------------
 
@@ -189,14 +189,14 @@ class VirtualUser:
         """A request by HTTP was answered: an error status, or no stream, is an error in place of a run."""
         self._n += 1
         # The body may hold whatever was sent, tokens included.
-        responded = RequestAnswered(
+        responded = Responded(
             n=self._n, at=at, connection=self.connection, status=answer.status, request=answer.label or None,
             problem=answer.problem, after_ms=round(answer.after_s * 1e3, 3),
         )  # fmt: skip
         self._answers = (*self._answers, responded)
         head = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.headers)
         self.checker.searched(head + answer.body, "an answer", self._n)
-        self.checker.request_answered(responded)
+        self.checker.responded(responded)
 
     def on_stream_end(self, label: str, at: float) -> None:
         """The stream of a request has ended: a run that has not ended by now never does."""

@@ -29,7 +29,6 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
-    RequestAnswered,
     Responded,
     Sent,
     StreamEnded,
@@ -49,7 +48,9 @@ _MOST_TEXT = 240
 _MOST_OF_A_FRAME = 4_000
 # With the longest text cut, a record is longer than this only if it has many texts.
 _USUAL_BYTES = 3_000
-_KINDS: dict[type, str] = {Sent: "sent", Responded: "other", Opened: "opened", Closed: "closed"}
+_KINDS: dict[type, str] = {
+    Sent: "sent", Opened: "opened", Closed: "closed", Other: "other", Responded: "other", StreamEnded: "other",
+}  # fmt: skip
 _NUMBER = re.compile(r"\d{1,18}")
 _encoder = msgspec.json.Encoder()
 
@@ -216,9 +217,7 @@ def _frame(record: AnyRecord, profile: Profile) -> _ShownRecord:
 
 def _kind(record: AnyRecord, reading: Reading | None) -> str:
     if not isinstance(record, Received):
-        return _KINDS.get(
-            type(record), "other" if isinstance(record, Other | RequestAnswered | StreamEnded) else "suite"
-        )
+        return _KINDS.get(type(record), "suite")
     first = next(each(reading), None)
     if isinstance(first, Event):
         return first.kind.value

@@ -72,6 +72,6 @@ def _row(record: AnyRecord, profile: Profile, users: dict[str, str], marked: Col
 
 
 def _frame(record: AnyRecord) -> str:
-    raw = record.text or "" if isinstance(record, Sent | Received | Responded) else ""
+    raw = record.text if isinstance(record, Sent | Received) else record.body if isinstance(record, Responded) else ""
     text = raw or encode_record(record).decode()
     return printable_lines(named(text)[:_FRAME])

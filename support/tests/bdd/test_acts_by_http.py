@@ -165,7 +165,7 @@ def test_a_run_is_stopped_by_an_http_request(tmp_path: Path) -> None:
         assert [record.text for record in records if isinstance(record, Sent)][1:] == [
             'POST /runs/run-1-u-ada/cancel {"by": "u-ada"}'
         ]
-        assert [(r.status, r.what, r.text) for r in records if isinstance(r, Responded)] == [
+        assert [(r.status, r.what, r.body) for r in records if isinstance(r, Responded)] == [
             (200, "stop", '{"run": "run-1-u-ada"}')
         ]
         assert rules(here) == set()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from greenlight_gate.trace import Expect, RequestAnswered, StreamEnded
+from greenlight_gate.trace import Expect, Responded, StreamEnded
 
 from support.tests.rules.broken.inputs import APPROVAL, approved, asks, rest
 from support.tests.rules.talk import Talk
@@ -18,7 +18,7 @@ def talk() -> Talk:
 
 
 def answered(here: Talk, status: int = 200, **values: object) -> Talk:
-    return here.add(RequestAnswered, "c1", status=status, **{"after_ms": 5.0, "request": "q1", **values})
+    return here.add(Responded, "c1", status=status, **{"after_ms": 5.0, "request": "q1", **values})
 
 
 def ended(here: Talk) -> Talk:

@@ -39,11 +39,10 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.engine.suite_stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import ASKS, Cut, RequestAnswered, Responded
+from greenlight_gate.trace import ASKS, LEAST_ERROR, Cut, Responded
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
 _TOO_LARGE = 1009
-_ERROR_STATUS = 400
 _SHOWN = 200
 
 
@@ -214,16 +213,49 @@ class ConnectionChecker:
 
     # What came ----------------------------------------------------------------------------------------------------
 
-    def responded(self, response: Responded) -> None:
-        """An HTTP request of the user was responded to. An error ends what was asked for, as an error frame does."""
-        self.searched(response.text.encode(errors="surrogatepass"), "the response to an HTTP request", response.n)
+    def responded(self, response: Responded) -> Control | None:
+        """An HTTP request of the user was responded to. Returns the error that the response is, if it is one.
+
+        It ends what was asked for, as an error frame does.
+        """
+        n, body = response.n, response.body.encode(errors="surrogatepass")
+        for text in response.headers:
+            self.searched(text.encode(errors="surrogatepass"), "the head of a response", n)
+        if body:
+            self.searched(body, "the body of a response", n)
+        error = self._error_of(response, body)
+        if response.to is not None:
+            self._responded_beside(response, response.to, error)
+            return error
+        if response.problem:
+            self.connection_rules.no_stream(response.problem, n)
+        elif self.sign_in is None:
+            self.connection_rules.headed(response.after_ms, n, self.budgets.handshake_s)
+        if error is not None:
+            self.take(error, response.at, n)
+        return error
+
+    def _responded_beside(self, response: Responded, to: int, error: Control | None) -> None:
+        """Of requests beside the connection, those that begin or restore a run are owed one."""
         if self.sign_in is not None:
             return
         asks = response.what in ASKS
-        if self.foreign_attempts.responded(response.to, response.status, response.n, decides=not asks):
+        if self.foreign_attempts.responded(to, response.status, response.n, decides=not asks):
             return
-        if response.error is not None and (asks or response.what == "restore"):
-            self._take(response.error, response.at, response.n)
+        if error is not None and (asks or response.what == "restore"):
+            self._take(error, response.at, response.n)
+
+    def _error_of(self, response: Responded, body: bytes) -> Control | None:
+        """The error that a response is, with its code and text as the profile reads them."""
+        if response.status < LEAST_ERROR and not response.problem:
+            return None
+        values: dict[str, Any] = {"code": str(response.status), "text": body.decode(errors="replace")[:_SHOWN]}
+        reading = self.profile.read(body) if body.strip() else None
+        if isinstance(reading, Control) and reading.name == "error":
+            values = dict(reading.values)
+        # Which request a response belongs to is known, whatever is in it.
+        request = response.request or values.get("request")
+        return Control("error", {**values, "status": response.status, "request": request})
 
     def received(
         self,
@@ -438,35 +470,6 @@ class ConnectionChecker:
             lifecycle.on_error(ask, error, n, self.report)
             requests.conclude(ask, at, error=error)
             requests.drop(ask)
-
-    def request_answered(self, response: RequestAnswered) -> Control | None:
-        """The answer to an HTTP request; an error status is the error that it is. Returns that."""
-        n = response.n
-        where = "the head of an answer"
-        for text in response.headers:
-            self.searched(text.encode(errors="surrogatepass"), where, n)
-        body = response.body.encode(errors="surrogatepass")
-        if body:
-            self.searched(body, "the body of an answer", n)
-        if response.problem:
-            self.connection_rules.no_stream(response.problem, n)
-        elif self.sign_in is None:
-            self.connection_rules.headed(response.after_ms, n, self.budgets.handshake_s)
-        if response.status < _ERROR_STATUS and not response.problem:
-            return None
-        values = self._error_values(body)
-        # Which request an answer belongs to is known, whatever is in it.
-        values |= {"status": response.status, "request": response.request or values.get("request")}
-        error = Control("error", values)
-        self.take(error, response.at, n)
-        return error
-
-    def _error_values(self, body: bytes) -> dict[str, Any]:
-        """The code and text of an error: as the profile reads them, else all of the body."""
-        reading = self.profile.read(body) if body.strip() else None
-        if isinstance(reading, Control) and reading.name == "error":
-            return dict(reading.values)
-        return {"code": None, "text": body.decode(errors="replace")[:_SHOWN]}
 
     def stream_ended(self, request: str | None, at: float, n: int) -> None:
         """The stream of a request has ended: its run has ended before, or never will."""

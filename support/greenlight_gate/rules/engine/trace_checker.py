@@ -28,7 +28,6 @@ from greenlight_gate.trace import (
     Opened,
     Other,
     Received,
-    RequestAnswered,
     Responded,
     Sent,
     Stalled,
@@ -123,7 +122,7 @@ class TraceChecker:
                 yield self._feed(record)
 
     def _feed(self, record: AnyRecord) -> Reading | None:
-        """Judges a record that is no message. Returns how it was read, if it is the answer to a message by HTTP."""
+        """Judges a record that is no message. Returns how it was read, if it is the response to an HTTP request."""
         self._last = record
         if isinstance(record, ModelCall):
             self._model_calls.add(record)
@@ -132,8 +131,8 @@ class TraceChecker:
             self._missed(record)
             return None
         checker = self._checker(record)
-        if isinstance(record, RequestAnswered):
-            return checker.request_answered(record)
+        if isinstance(record, Responded):
+            return checker.responded(record)
         self._feed_to(checker, record)
         return None
 
@@ -143,8 +142,8 @@ class TraceChecker:
             _sent(checker, record)
         elif isinstance(record, Opened):
             self._opened(checker, record)
-        elif isinstance(record, Other | Responded):
-            _no_message(checker, record)
+        elif isinstance(record, Other):
+            checker.searched(record.raw(), _PLACES.get(record.what, f"a {record.what} frame"), record.n)
         elif isinstance(record, Cut):
             self.cuts.append(record)
             checker.cut(record)
@@ -275,15 +274,6 @@ def _end_of_messages(records: Sequence[AnyRecord], first: int) -> int:
         if type(record) is not Received or record.connection != connection:
             return index
     return len(records)
-
-
-def _no_message(checker: ConnectionChecker, record: Other | Responded) -> None:
-    """Something came that is no whole message, or to an HTTP request beside the connection."""
-    if isinstance(record, Responded):
-        checker.responded(record)
-        return
-    where = _PLACES.get(record.what, f"a {record.what} frame")
-    checker.searched(record.raw(), where, record.n)
 
 
 def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
