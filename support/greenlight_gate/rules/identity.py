@@ -57,13 +57,22 @@ def on_another_connection(run: RunState, event: Event, n: int, report: Report) -
 
 
 def on_thread_and_user(run: RunState, event: Event, connected_as: str | None, n: int, report: Report) -> None:
-    """IDENTITY-2: thread and user id of an event are those of its run. `connected_as`: the connection's user id."""
+    """IDENTITY-2: thread and user id of an event are those of its run. `connected_as`: the connection's user id.
+
+    An event that answers the run's request under another run id is of a second run for it, as IDENTITY-1 says: that one
+    may have a thread of its own, which is this user's as well.
+    """
     due = (run.ask.thread if run.ask is not None else None) or run.thread
-    if event.thread is not None and due is not None and event.thread != due:
+    if event.thread is not None and due not in (None, event.thread) and not _is_of_second_run(run, event):
         report("IDENTITY-2", f"thread {due}", f"thread {event.thread} in {event.kind}", n, run=run)
     user_id = connected_as or run.user_id
     if event.user is not None and user_id is not None and event.user != user_id:
         report("IDENTITY-2", f"user {user_id}", f"user {event.user} in {event.kind}", n, run=run)
+
+
+def _is_of_second_run(run: RunState, event: Event) -> bool:
+    is_another = event.run not in (None, run.id) and not run.id.startswith("?")
+    return is_another and event.request == run.request and bool(event.request)
 
 
 def on_greeting(expected: str | None, user_id: str, n: int, report: Report) -> None:

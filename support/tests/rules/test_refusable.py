@@ -111,6 +111,9 @@ def test_the_copy_of_a_request_is_ignored_or_refused(talk: Talk) -> None:
 def test_the_copy_of_a_request_starts_no_run_and_the_request_is_owed_its_own() -> None:
     mixed = sent_twice().started().started("r2").thinking().thinking("r2").executing().tool_done().completed()
     assert mixed.rules() == {"IDENTITY-1", "LIFECYCLE-1"}
+    # Both are this user's, in whatever thread: the isolation of users is not broken.
+    apart = sent_twice().started().started("r2", thread="t2").thinking().thinking("r2", thread="t2")
+    assert apart.executing().tool_done().completed().rules() == {"IDENTITY-1", "LIFECYCLE-1", "CONTINUITY-3"}
     after = sent_twice().answer().started("r2").completed("r2")
     assert "IDENTITY-1" in after.rules()
     assert sent_twice().frame(COPY).frame(COPY).rules() == {"LIFECYCLE-1"}
