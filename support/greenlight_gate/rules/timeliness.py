@@ -30,7 +30,7 @@ def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report)
 
 def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
     """TIMELINESS-2: the time since the latest event of the run or of one of its sub-agents."""
-    if run.inputs is not None and any(asked.is_open for asked in run.inputs):
+    if run.waits:
         return  # it is the user who is waited for
     silent = at - run.last_at
     if silent > silence_s:
@@ -71,8 +71,9 @@ def on_late_tool_end(
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:
     """TIMELINESS-4 for a run that ends at `at`, or is still in progress then."""
-    if run.started_at is not None and at - run.started_at > run_s:
-        took = f"{at - run.started_at:.2f} s"
+    began_at = run.started_at
+    if began_at is not None and (took_s := run.without_user(began_at, at)) > run_s:
+        took = f"{took_s:.2f} s"
         report("TIMELINESS-4", f"a run that ends within {run_s:g} s", took, run.first_n, n, run=run, late=True)
 
 
@@ -80,7 +81,7 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
     """TIMELINESS-3 for a run whose request has a long tool, TIMELINESS-4 for the run and the tools left open."""
     if run.started_at is not None and at - run.started_at > budgets.run_s:
         on_length(run, at, n, budgets.run_s, report)
-    for tool in run.tools:
+    for tool in run.tools if not run.waits else ():
         on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
     # A run that failed or was stopped may not have come to the long tool that spreads its events.
     if run.recent is None or run.started_at is None or event.kind is not EventKind.COMPLETED:

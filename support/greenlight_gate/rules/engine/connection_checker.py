@@ -610,7 +610,7 @@ class ConnectionChecker:
                 continue
             if run is None:
                 self._nothing_came(ask, n)
-            elif run.stage is not Stage.ENDED:
+            elif run.stage is not Stage.ENDED and (ask.lost or not run.waits):
                 self.run_judge.unfinished(ask, run, n)
 
     def _search_open(self) -> None:

@@ -197,10 +197,13 @@ class OpenRequests:
         A recorded answer that names no run is for the latest run that asks this user.
         """
         run = self.registry.find(run_id) if run_id is not None else self._asking(input_id)
+        run = run.root if run is not None else None
         inputs_of_run = reversed(run.inputs or ()) if run is not None else ()
-        asked = next((each for each in inputs_of_run if input_id in (None, each.id)), None)
+        meant = [each for each in inputs_of_run if input_id in (None, each.id)]
+        asked = next((each for each in meant if each.is_open), meant[0] if meant else None)
         if run is None or asked is None:
             return
+        asked = asked.latest
         if run.user != self.user:
             asked.intruder = (self.user, n)
             return
@@ -208,8 +211,8 @@ class OpenRequests:
         if asked.approves is not None or asked.over:
             return
         asked.approves = approves
-        run.last_at = max(run.last_at, at)
-        if all(each.approves for each in run.inputs or ()):
+        run.answered(at, self.registry.runs.values())
+        if not run.lacks_approval:
             run.expect = (run.inputs or [asked])[0].owed
             run.expected = expected_events(run.expect)
 

@@ -8,11 +8,10 @@ from greenlight_gate.rules import content, continuity, isolation, lifecycle, pai
 from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.rules.engine.expected import expected_events, unapproved
 from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.input_checker import InputChecker
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import (
-    AskedInput,
     OpenTool,
     Request,
     RunState,
@@ -27,7 +26,6 @@ _TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 _COMPLETED: Final = EventKind.COMPLETED
 _STOPPED: Final = EventKind.STOPPED
-_INPUT_RECEIVED: Final = EventKind.INPUT_RECEIVED
 _ASKED: Final = Stage.ASKED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
@@ -51,7 +49,7 @@ class RunChecker:
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
-        self.arguments_in = arguments_in
+        self.inputs = InputChecker(requests, report, frame_of=search.frame_of, arguments_in=arguments_in)
         self.stamps: list[float] | None = None
         self._moved_s = 0.0
         self.keep_to(budgets)
@@ -115,9 +113,9 @@ class RunChecker:
         if before is _ENDED:
             return
         if kind is _TOOL_EXECUTING:
-            if run.inputs is not None:
-                self._approved_tool(run, event, n)
             pairing.on_executing(run, event, at, n, self.report)
+            if (run if run.parent is None else run.root).inputs is not None:
+                self.inputs.executing(run, event, n)
             _note_turn(run, at, announced=1)
         elif kind is _TOOL_COMPLETED:
             self._tool_completed(run, event, at, n)
@@ -135,40 +133,10 @@ class RunChecker:
         if at - run.asked_at > self._start_s:
             timeliness.on_start(run, at, n, self._start_s, self.report)
 
-    def _input(self, run: RunState, event: Event, n: int) -> None:
-        """Something is asked of the user, or was answered. Until the user approves, no tool is owed."""
-        known = next((asked for asked in reversed(run.inputs or ()) if _is_same(asked, event)), None)
-        if event.kind is _INPUT_RECEIVED:
-            if known is not None:
-                inputs.on_received(run, known, n, self.report)
-                known.over = True
-        elif known is None:
-            asked = AskedInput(
-                event.input, event.tool, event.call, self.arguments(n, event.kind), n, event.seq, run.expect, False
-            )
-            asked.announced = any(asked.is_about(tool.name, tool.call) for tool in run.tools)
-            run.inputs = [*(run.inputs or ()), asked]
-            self.requests.registry.asking.setdefault(run.thread, []).append(run)
-            if run.expect is not None:
-                run.expect = unapproved(run.expect)
-                run.expected = expected_events(run.expect)
-
-    def _approved_tool(self, run: RunState, event: Event, n: int) -> None:
-        asked = _asked_about(run, event)
-        if asked is not None:
-            inputs.on_executing(
-                run, event, asked, n, arguments=lambda n: self.arguments(n, _TOOL_EXECUTING), report=self.report
-            )
-
-    def arguments(self, n: int, kind: EventKind) -> Any:
-        """The arguments of the tool in the frame that has just come, if that is still known."""
-        data = self.search.frame_of(n)
-        return self.arguments_in(data, kind) if data else None
-
     def _tool_completed(self, run: RunState, event: Event, at: float, n: int) -> None:
         tool, text = pairing.on_completed(run, event, n, self.report), event.text
-        if run.inputs is not None and (asked := _asked_about(run, event)) is not None:
-            inputs.on_completed(run, event, asked, n, self.report)
+        if (run if run.parent is None else run.root).inputs is not None:
+            self.inputs.completed(run, event, tool, n)
         if text is None or not content.is_placeholder(text):
             run.has_result = True
         elif text:
@@ -178,6 +146,8 @@ class RunChecker:
         _note_turn(run, at)
 
     def _slow_tool(self, run: RunState, tool: OpenTool, duration_ms: float | None, at: float, n: int) -> None:
+        if run.root.waits:
+            return  # it is the user who is waited for
         if at - tool.at > self._tool_s:
             timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         # Where a run is restored, its user was away for a part of that time; and 0 ms says that nothing was measured.
@@ -202,7 +172,7 @@ class RunChecker:
 
     def _end(self, run: RunState, event: Event, at: float, n: int) -> None:
         if event.kind in INPUTS:
-            self._input(run, event, n)
+            self.inputs.event(run, event, at, n)
             return
         run.ended_by = event.kind
         lifecycle.on_end(run, event, n, self.report)
@@ -219,7 +189,7 @@ class RunChecker:
         if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
         if run.expect is not None and run.expect.approval:
-            inputs.on_end(run, event, n, self.report)
+            inputs.on_end(run, event, at, n, self.report)
         if run.said is not None:
             isolation.on_canaries(self.search.said_all(run), self.report)
         if run.inputs is not None:
@@ -266,7 +236,9 @@ class RunChecker:
             run.has_thought = run.has_thought or not content.is_placeholder(event.text)
 
     def gave_up(self, ask: Request, run: RunState, at: float, n: int) -> None:
-        """The user waited in vain for the next event of a run."""
+        """The user waited in vain for the next event of a run. One that waits for the user owes none."""
+        if run.waits:
+            return
         if run.intruder is not None and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
         timeliness.on_silence(run, at, n, self._silence_s, self.report)
@@ -289,15 +261,3 @@ def _note_turn(run: RunState, at: float, *, announced: int = 0) -> None:
     root = run if run.parent is None else run.root
     if root.tools_begun - root.tools_done > announced:
         root.tool_turns = (*root.tool_turns[-_MOST_TOOL_TURNS:], at)
-
-
-def _is_same(asked: AskedInput, event: Event) -> bool:
-    """Whether an event is about what was asked: by its id, else by its tool call, until that was answered."""
-    if event.input is not None or asked.id is not None:
-        return asked.id == event.input
-    return not asked.over and asked.answers == 0 and asked.is_about(event.tool, event.call)
-
-
-def _asked_about(run: RunState, event: Event) -> AskedInput | None:
-    """What the user was asked about the tool call of an event, if anything."""
-    return next((asked for asked in run.inputs or () if asked.is_about(event.tool, event.call)), None)

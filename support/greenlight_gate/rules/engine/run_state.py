@@ -1,12 +1,14 @@
 """What the rules remember: of a request, a run, a thread, a user. Bounded for each open run."""
 
 from collections import deque
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
 from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules.engine.asked_input import AskedInput
 from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
 from greenlight_gate.trace import Expect
 
@@ -90,46 +92,17 @@ class StoppedAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class OpenTool(msgspec.Struct, eq=False, gc=False):
-    """A tool call that is open: the tool's name, the call id, and since when (record number, time)."""
+    """A tool call that is open: the tool's name, the call id, and since when (record number, time).
+
+    `asked`: what the user was asked about it; `arguments`: with which it runs, where something was asked in its run.
+    """
 
     name: str | None
     call: str | None
     n: int
     at: float
-
-
-class AskedInput(msgspec.Struct, eq=False):
-    """What is asked of the user during a run, by its id or its tool call, and what has become of it.
-
-    `n`: the record of input_requested, `seq` its number in its thread. `approves`: the user's own first answer, None
-    until then; `answers`: how many they have sent. `over`: input_received came. `runs`: how often the tool has run.
-    `intruder`: another user who has answered, and the record of that. `due_on`: the connection on which it has to be
-    shown again. `announced`: the tool call was shown before; `owed`: what the request was owed before it was asked.
-    """
-
-    id: str | None
-    tool: str | None
-    call: str | None
-    arguments: Any
-    n: int
-    seq: int | None
-    owed: Expect | None
-    announced: bool
-    approves: bool | None = None
-    answers: int = 0
-    over: bool = False
-    runs: int = 0
-    intruder: tuple[str, int] | None = None
-    due_on: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody has answered yet."""
-        return self.approves is None and not self.over
-
-    def is_about(self, tool: str | None, call: str | None) -> bool:
-        """Whether it is about this tool call; without call ids, about this tool."""
-        return self.call == call if self.call is not None and call is not None else self.tool == tool
+    asked: AskedInput | None = None
+    arguments: Any = None
 
 
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
@@ -150,7 +123,8 @@ class RunState:
     the record of that.
     `end_seq`: the number of agent_stopped in its thread: what has a greater one was made after it.
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
-    `inputs`: what was asked of the user in it, None where nothing was.
+    `inputs`: what was asked of the user in it or by its sub-agents, None where nothing was; `waits_since`: since when
+    it waits for an answer, and `waited_s`: for how long it has waited so far.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
@@ -204,6 +178,8 @@ class RunState:
         "tools_failed",
         "user",
         "user_id",
+        "waited_s",
+        "waits_since",
     )  # fmt: skip
 
     # `event` is the first of the run, `order` its thread on the connection. By name, the arguments would cost as much
@@ -260,6 +236,8 @@ class RunState:
         self.inferred: dict[EventKind, int] | None = None
         self.intruder: tuple[str, int] | None = None
         self.inputs: list[AskedInput] | None = None
+        self.waited_s = 0.0
+        self.waits_since: float | None = None
 
     @property
     def root(self) -> "RunState":
@@ -272,7 +250,33 @@ class RunState:
     @property
     def lacks_approval(self) -> bool:
         """Whether something was asked of the user that they have not approved."""
-        return any(not asked.approves for asked in self.inputs or ())
+        return any(not asked.approves for asked in self.root.inputs or () if asked.replaced_by is None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is asked of the user that nobody has answered yet."""
+        return self.waits_since is not None
+
+    def without_user(self, since: float, at: float) -> float:
+        """How many seconds of the run from `since`, before anything was asked, to `at` it did not wait for its user."""
+        waits_s = 0.0 if self.waits_since is None else at - self.waits_since
+        return at - since - self.waited_s - waits_s
+
+    def answered(self, at: float, runs: "Iterable[RunState]") -> None:
+        """Something that was asked of the user needs no answer any more: once nothing does, the run waits no longer.
+
+        Their time counts as no silence of the run, as none of its tools, and not for its pace. `runs`: all open ones.
+        """
+        since = self.waits_since
+        if since is None or any(asked.is_open for asked in self.inputs or ()):
+            return
+        self.waits_since = None
+        self.waited_s += max(at - since, 0.0)
+        self.last_at = max(self.last_at, at)
+        self.recent = None
+        for run in runs:
+            for tool in run.tools if run.root is self else ():
+                tool.at = max(tool.at, min(tool.at + at - since, at))
 
     def infer(self, kind: EventKind) -> None:
         """The profile inferred an event of this kind. Of a sub-agent it counts for the run that the user asked for."""

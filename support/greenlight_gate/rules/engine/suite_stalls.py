@@ -83,5 +83,7 @@ def skip_in_run(run: RunState, at: float, for_s: float) -> None:
         run.started_at = without(run.started_at, at, for_s)
     if run.stop_at is not None:
         run.stop_at = without(run.stop_at, at, for_s)
+    if run.waits_since is not None:
+        run.waits_since = without(run.waits_since, at, for_s)
     for tool in run.tools:
         tool.at = without(tool.at, at, for_s)
