@@ -1,6 +1,7 @@
 """The streaming checker of the scenarios for one connection of a load, which counts for the shard's meters as well."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from greenlight_gate.events import Control, Part, Unmapped
 from greenlight_gate.findings import Finding
@@ -30,10 +31,12 @@ class LoadChecker(ConnectionChecker):
         self.observe(user)
         self._on_control = on_control
 
-    def opened(self, user_id: str | None, handshake_ms: float, n: int, *, unchosen: int = 0) -> None:
-        """The upgrade succeeded: a reader that remembers values begins anew."""
-        super().opened(user_id, handshake_ms, n, unchosen=unchosen)
-        self.reader.opened(user_id, {})
+    def opened_with(
+        self, values: Mapping[str, Any], user_id: str | None, handshake_ms: float, n: int, *, unchosen: int
+    ) -> None:  # fmt: skip
+        """The upgrade succeeded, with these captured and given values: a reader that remembers begins anew."""
+        self.opened(user_id, handshake_ms, n, unchosen=unchosen)
+        self.reader.opened(user_id, values)
 
     def _take(self, reading: Part, at: float, n: int) -> None:
         meters = self.meters

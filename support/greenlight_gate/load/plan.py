@@ -5,7 +5,9 @@ from typing import Any, Literal
 import msgspec
 
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.targets.sections import Tls
+from greenlight_gate.targets.access import Token
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Persona, Tls
 from greenlight_gate.trace import Expect
 
 # From so many users on, more time is allowed for the first event (TIMELINESS-1) and the ends of tools (TIMELINESS-6).
@@ -23,7 +25,8 @@ class PlannedPrompt(msgspec.Struct, frozen=True):
 class PlannedUser(msgspec.Struct, frozen=True):
     """One virtual user: how it connects, and what it asks.
 
-    `questions` are asked in order; after the last one it continues with number `again_from`.
+    `questions` are asked in order; after the last one it continues with number `again_from`. `persona` and `token` are
+    given where the profile asks for more than a url and headers: each connection is then set up as in a scenario.
     """
 
     user: str
@@ -34,6 +37,8 @@ class PlannedUser(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     subprotocols: tuple[str, ...] = ()
     first_message: dict[str, Any] | None = None
+    persona: Persona | None = None
+    token: Token | None = None
 
 
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +50,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     the rate of an open load. First all connect (over `ramp_s`) and wait (`hold_s`); in the end they leave over
     `ramp_down_s`. `break_off`: every connection is cut at the end, whatever is under way. `slow`: this many users, the
     first ones, read nothing. `own_process`: the process runs nothing else. `hung_tools`: tools that are known to hang;
-    the silence budget applies to them in place of the tool budget.
+    the silence budget applies to them in place of the tool budget. `target`: for users whose connections are set up as
+    in a scenario.
     """
 
     id: str
@@ -72,6 +78,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     own_process: bool = False
     hung_tools: tuple[str, ...] = ()
+    target: Target | None = None
 
     @property
     def patience(self) -> TimeBudgets:

@@ -4,11 +4,27 @@ import json
 import re
 
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.templates import names_in
 
 _REQUEST, _THREAD = "greenlight-request-place", "greenlight-thread-place"
 _PLACES = re.compile(f"({_REQUEST}|{_THREAD})")
 # Each user may have prompts of its own: these are not kept for ever.
 _MOST_PROMPTS = 1_024
+
+
+def speaks_plainly(profile: Profile) -> bool:
+    """Whether users only connect, send one text frame for each request, and read: most of it is then made once."""
+    spec = profile.spec
+    own = {"user", "user_name", "token", *spec.values, *spec.needs}
+    if spec.before or spec.after or spec.handshake or spec.answers or "start" in spec.calls or spec.looked_up & own:
+        return False
+    if spec.connection.runs == "one" or {name for _, name in names_in(spec.send.get("ping"), "")} - {"nonce"}:
+        return False
+    try:
+        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
+    except KeyError:
+        return False
+    return len(messages) == 1 and isinstance(messages[0], str)
 
 
 class RequestFrames:

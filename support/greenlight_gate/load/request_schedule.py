@@ -98,7 +98,7 @@ class RequestSchedule:
         look_s = _LOOK_CLOSED_S if is_counted else _LOOK_STAGES_S if self._stages is not None else _LOOK_S
         while (left_s := self._end_at - time.monotonic()) > 0:
             users = self._users.values()
-            if not any(map(self._has_more, users) if is_counted else (user.open for user in users)):
+            if not any(map(self._has_more, users) if is_counted else (user.takes_part for user in users)):
                 return
             if await self.stopped_within(min(left_s, look_s)):
                 return
@@ -108,10 +108,14 @@ class RequestSchedule:
                     self._ask(user)
 
     def _has_more(self, user: VirtualUser) -> bool:
-        return user.open and not user.is_slow and (user.ask is not None or self._may_ask(user))
+        return user.takes_part and not user.is_slow and (user.ask is not None or self._may_ask(user))
 
     def _may_ask(self, user: VirtualUser) -> bool:
         return self._plan.runs_each is None or user.asked < self._plan.runs_each
+
+    def wants(self, user: VirtualUser) -> bool:
+        """Whether the user is to ask again, as far as is known now."""
+        return self._asking and time.monotonic() < self._end_at and self._may_ask(user)
 
     def is_free(self, user: VirtualUser, at: float) -> None:
         """The user's request is settled, or its connection takes more again: it may ask."""
@@ -139,7 +143,7 @@ class RequestSchedule:
         if not self._asking or not user.is_free:
             return
         if self._stages is not None and self._stages.level(time.monotonic() - self._began) <= self._number.get(
-            user.connection, 0
+            user.key, 0
         ):
             self._resting.append(user)
             return

@@ -19,18 +19,21 @@ from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_l
 from greenlight_gate.load.meters import encoded
 from greenlight_gate.load.plan import PlannedUser, Share
 from greenlight_gate.load.request_schedule import RequestSchedule
+from greenlight_gate.load.set_up_user import SetUpUser
 from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import HISTOGRAMS, LoadResult
 from greenlight_gate.rules.engine.deadlines import MARGIN_S
 from greenlight_gate.targets.tls import trust
+from greenlight_gate.transport.connection_setup import StepRefused
 from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
 from greenlight_gate.transport.loop_watch import LoopStall
 
 _CONNECTING_AT_ONCE = 128
 _LEAVING_AT_ONCE = 128
+_CLEANING_AT_ONCE = 16
 _TICK_S = 0.25
 _WATCH_S = 0.1
 _REPORT_S = 1.0
@@ -68,6 +71,9 @@ class Shard:
         self.short: list[str] = []
         self.context.on_stall = self._stalled
         self.context.on_clock_moved = self._clock_moved
+        self.context.on_used_up = self._used_up
+        self._tls: ssl.SSLContext | None = None
+        self._renewals: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._is_free = self._schedule.is_free
@@ -116,7 +122,7 @@ class Shard:
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(planned), 1)
         is_secure = any(urlsplit(each.url).scheme in ("wss", "https") for each in planned[:1])
-        tls = trust(self.plan.tls) if is_secure else None
+        self._tls = trust(self.plan.tls) if is_secure else None
         sources = itertools.cycle(self.plan.sources or ("",))
 
         async def connect_some() -> None:
@@ -125,19 +131,24 @@ class Shard:
                     return
                 if (left_s := began + number * pause_s - time.monotonic()) > 0:
                     await asyncio.sleep(left_s)
-                await self._connect_one(number + 1, each, tls, next(sources))
+                user = self._user(number + 1, each)
+                self.users[user.key] = user
+                await self._open(user, next(sources))
 
         await asyncio.gather(*(connect_some() for _ in range(min(_CONNECTING_AT_ONCE, len(planned)))))
 
-    async def _connect_one(self, number: int, planned: PlannedUser, tls: ssl.SSLContext | None, source: str) -> None:
-        user = VirtualUser(planned, self.context, number, self._is_free)
-        self.users[user.connection] = user
+    def _user(self, number: int, planned: PlannedUser) -> VirtualUser:
+        kind = VirtualUser if self.context.speaks_plainly else SetUpUser
+        return kind(planned, self.context, number, self._is_free)
+
+    async def _open(self, user: VirtualUser, source: str = "") -> None:
         self.meters.connections_tried += 1
-        handshake_s, ready = self.share.budgets.handshake_s, user.ready
+        handshake_s, ready = user.opens_within_s, user.ready
         assert ready is not None
         try:
+            await user.prepare()
             async with asyncio.timeout(handshake_s + MARGIN_S):
-                await user.connect(tls, source)
+                await user.connect(self._tls, source)
                 await ready.wait()
         except TimeoutError:
             self.context.tick()
@@ -151,7 +162,7 @@ class Shard:
                 user.not_ready(handshake_s, time.monotonic())
             user.refused(TimeoutError("no answer to the upgrade in time"))
             user.hang_up()
-        except NotOpened as error:
+        except (NotOpened, StepRefused) as error:
             user.refused(error)
         except OSError as error:
             if error.errno not in (*_OWN_ERRORS, *(_OF_SOURCES if source else ())):
@@ -161,6 +172,28 @@ class Shard:
             self.meters.connections_tried -= 1
             self.short.append(f"this machine cannot open more connections: {error.strerror}")
             user.gone = True
+
+    def _used_up(self, user: SetUpUser) -> None:
+        if not self._schedule.wants(user):
+            user.renews = False
+            return
+        task = asyncio.get_running_loop().create_task(self._renew(user))
+        self._renewals.add(task)
+        task.add_done_callback(self._renewals.discard)
+
+    async def _renew(self, user: SetUpUser) -> None:
+        """Gives a user the next connection, on which it may ask."""
+        await user.end_connection()
+        try:
+            await self._open(user)
+        except asyncio.CancelledError:
+            # Who leaves meanwhile was not refused.
+            self.meters.connections_tried -= user.ready is not None
+            raise
+        finally:
+            user.renews = False
+        if user.is_free:
+            self._is_free(user, time.monotonic())
 
     async def _measure_clock(self) -> None:
         """Cristian's algorithm with application pings, for targets whose clock can be read from their pongs."""
@@ -210,6 +243,11 @@ class Shard:
 
     async def _leave(self) -> None:
         await self._report("leaving")
+        self.context.leaves = True
+        renewals = [*self._renewals]
+        for task in renewals:
+            task.cancel()
+        await asyncio.gather(*renewals, return_exceptions=True)
         users = [user for user in self.users.values() if user.open]
         if self.plan.break_off:
             for user in users:
@@ -231,6 +269,17 @@ class Shard:
         for user in self.users.values():
             if not user.is_slow and not self.plan.break_off:
                 user.finish()
+        if not self.context.speaks_plainly:
+            await self._clean_up()
+
+    async def _clean_up(self) -> None:
+        waiting = iter(self.users.values())
+
+        async def clean_some() -> None:
+            for user in waiting:
+                await user.clean_up()
+
+        await asyncio.gather(*(clean_some() for _ in range(_CLEANING_AT_ONCE)))
 
     # Orders and progress --------------------------------------------------------------------------------------
 
@@ -300,7 +349,8 @@ class Shard:
         return Counts(
             at=meters.epoch_s + time.monotonic(), tried=tried, made=made,
             refused=0 if self._phase in _CONNECTING else tried - made, lost=meters.connections_lost, asked=meters.asked,
-            messages=meters.messages, events=meters.events, failed=meters.failed, open=sum(user.open for user in users),
+            messages=meters.messages, events=meters.events, failed=meters.failed,
+            open=sum(user.takes_part for user in users),
             # A user that reads nothing is not known to wait for anything.
             busy=sum(user.ask is not None and not user.is_slow for user in users), answering_us=meters.whole.sum_us,
             rules=dict(self.context.offenders.by_rule), delays=delay.coarse(), delay_us=delay.sum_us,
@@ -319,11 +369,11 @@ class Shard:
         result.kinds = tuple(set(FIVE) - context.profile.spec.absent.keys()) if meters.five_shown else ()
         counts: dict[str, int] = {}
         for user in self.users.values():
-            for rule, times in user.checker.counts.items():
+            for rule, times in user.counts.items():
                 counts[rule] = counts.get(rule, 0) + times
             if user.awaits_canary:
                 result.canaries_expected += 1
-                result.canaries_seen += user.checker.search.seen_own
+                result.canaries_seen += user.has_seen_own
         result.counts = counts
         result.offences, result.traces = context.offenders.offences, context.offenders.traces
         result.seconds, result.cpu_seconds = health.seconds, health.cpu_seconds
@@ -334,6 +384,7 @@ class Shard:
         if stalls.is_long:
             missed = str(stalls) or f"the suite itself stood still for {stalls.longest_s:.1f} s"
             self.short.append(f"{missed}: the load was not what was asked for")
+        self.short += context.unable
         result.short = tuple(dict.fromkeys(self.short))
         result.hung_tools = tuple(sorted(context.deadlines.hung))
         result.interrupted = self._order.stop

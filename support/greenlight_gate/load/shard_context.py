@@ -1,15 +1,18 @@
 """What the virtual users of one shard share: the profile and the id registry, the meters, the clock, the deadlines."""
 
 import asyncio
+import itertools
+import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 from greenlight_gate.events import Control
 from greenlight_gate.findings import Finding
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.load.offenders import Offenders
 from greenlight_gate.load.plan import Share
-from greenlight_gate.load.request_frames import RequestFrames
+from greenlight_gate.load.request_frames import RequestFrames, speaks_plainly
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
@@ -20,6 +23,9 @@ from greenlight_gate.wire.profile import Profile
 STALL_S = 1.0
 
 
+_FIRST_NUMBER, _LAST_NUMBER = 1_000, 2**30
+
+
 def _nothing(_: object) -> None:
     """Nobody has to know."""
 
@@ -28,6 +34,8 @@ class ShardContext:
     """One attempt at a share. `prefix` begins the names of its connections and requests, unlike any other attempt's.
 
     `sends_thread`: whether a request can name its thread; only then can a run be expected to stay in one.
+    `speaks_plainly`: whether users need nothing but a url, headers and a frame. `unable`: why a user could not go on,
+    which is no fault of the target. `leaves`: nobody connects any more.
     """
 
     def __init__(self, share: Share, prefix: str) -> None:
@@ -35,7 +43,12 @@ class ShardContext:
         self.budgets = share.budgets
         self.prefix = prefix
         self.profile = Profile.from_toml(self.plan.profile_toml)
-        self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
+        self.sends_thread = "thread" in self.profile.spec.places_in("start")
+        self.speaks_plainly = speaks_plainly(self.profile)
+        # Ids of requests where they are integers.
+        self.numbers = itertools.count(random.randrange(_FIRST_NUMBER, _LAST_NUMBER))  # noqa: S311
+        self.unable: list[str] = []
+        self.leaves = False
         self.requests = RequestFrames(self.profile)
         self.registry = IdRegistry()
         self.clock = ServerClock(self.plan.clock)
@@ -47,6 +60,8 @@ class ShardContext:
         self.stalled_at = 0.0
         self.on_stall: Callable[[LoopStall], None] = _nothing
         self.on_clock_moved: Callable[[float], None] = _nothing
+        # Called with a user whose connection answers no further request.
+        self.on_used_up: Callable[[Any], None] = _nothing
         self._stalls = self._steps = 0
         self._moved_s = 0.0
         self._open = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import Control, EventKind
 from greenlight_gate.findings import Finding
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.plan import PlannedPrompt, PlannedUser
@@ -30,6 +30,7 @@ from greenlight_gate.trace import (
     encode_header,
     encode_record,
 )
+from greenlight_gate.transport.connection_setup import StepRefused
 from greenlight_gate.transport.interface import Accepted, Ending, HttpAnswer, NotOpened, Post, Transport
 from greenlight_gate.transport.posting import post_to, transport_to
 
@@ -49,22 +50,19 @@ class VirtualUser:
         "_answers", "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named", "_on_free",
         "_opened_at",
         "_prompt", "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at",
-        "checker", "connection", "gone", "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned",
-        "ready", "request", "thread",
+        "checker", "connection", "gone", "intended", "is_slow", "key", "last_at", "left", "longest_s", "open",
+        "planned", "ready", "request", "thread",
     )  # fmt: skip
 
     def __init__(
         self, planned: PlannedUser, context: ShardContext, number: int, on_free: Callable[["VirtualUser", float], None]
     ) -> None:
         self.planned = planned
-        self.connection = f"{context.prefix}-{number}"
+        self.key = self.connection = f"{context.prefix}-{number}"
         self._context = context
         self._meters = context.meters
         self._on_free = on_free
-        self.checker = LoadChecker(
-            context.profile, context.budgets, context.registry, self.connection, user=self, name=planned.user,
-            meters=context.meters, found=self._found, on_control=context.hear_control,
-        )  # fmt: skip
+        self.checker = self._new_checker(context.hear_control)
         self._transport: Transport | None = None
         self.began_at = monotonic()
         self.ready: asyncio.Event | None = asyncio.Event()
@@ -96,7 +94,22 @@ class VirtualUser:
         self._stalled: tuple[Stalled, ...] = ()
         self._answers: tuple[Responded | StreamEnded, ...] = ()
 
+    def _new_checker(self, on_control: Callable[[Control, float], None]) -> LoadChecker:
+        context = self._context
+        return LoadChecker(
+            context.profile, context.budgets, context.registry, self.connection, user=self, name=self.planned.user,
+            meters=context.meters, found=self._found, on_control=on_control,
+        )  # fmt: skip
+
     # Connecting -----------------------------------------------------------------------------------------------
+
+    @property
+    def opens_within_s(self) -> float:
+        """How long the opening of a connection may take, until the backend is ready."""
+        return self._context.budgets.handshake_s
+
+    async def prepare(self) -> None:
+        """Does what has to be done before each connection: nothing, where the url and the headers are known."""
 
     async def connect(self, tls: ssl.SSLContext | None, source: str) -> None:
         """Opens the connection. Raises NotOpened, OSError."""
@@ -117,7 +130,9 @@ class VirtualUser:
         planned = self.planned
         self._opened_at, self._chosen = at, accepted.subprotocol
         opened = self._opened()
-        self.checker.opened(planned.user_id, opened.handshake_ms, self._n, unchosen=opened.unchosen)
+        self.checker.opened_with(
+            opened.values, planned.user_id, opened.handshake_ms, self._n, unchosen=opened.unchosen
+        )  # fmt: skip
         self.checker.searched(accepted.head, "the handshake", self._n)
         if planned.first_message is not None:
             self._send(msgspec.json.encode(planned.first_message))
@@ -126,7 +141,7 @@ class VirtualUser:
         """The connection was not opened."""
         if self.gone:
             return
-        status = error.status if isinstance(error, NotOpened) else None
+        status = error.status if isinstance(error, NotOpened | StepRefused) else None
         self._n += 1
         # The body may hold whatever was sent, tokens included.
         said = f"HTTP {status}" if status is not None else str(error)
@@ -224,6 +239,11 @@ class VirtualUser:
         return self.open and self.ask is None and self.ready is None and not self.gone and not self.left
 
     @property
+    def takes_part(self) -> bool:
+        """Whether it is connected, or soon will be again."""
+        return self.open
+
+    @property
     def is_full(self) -> bool:
         """Whether more is buffered than the backend reads."""
         return self._transport is not None and self._transport.is_full
@@ -237,12 +257,12 @@ class VirtualUser:
 
     def put(self, intended: float | None) -> None:
         """Sends the next request. `intended`: when it was due (monotonic seconds) in an open load."""
-        planned, context = self.planned, self._context
+        planned = self.planned
         count, first = len(planned.questions), planned.again_from
         index = self.asked if self.asked < count else first + (self.asked - first) % (count - first)
         prompt = planned.questions[index]
         self.asked += 1
-        self.request = request = f"{self.connection}-{self.asked}"
+        self.request = request = self._new_request()
         self._n += 1
         at = self._sent_at = self.last_at = monotonic()
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
@@ -254,8 +274,14 @@ class VirtualUser:
             self.checker.search.typed(prompt.text)
         self.checker.asked(self.ask)
         self._meters.asked += 1
-        frame = context.requests.frame(prompt.text, request, self.thread)
-        self._send(frame, self._post(request, prompt.text) if self._by_http else None)
+        self._say(prompt.text, request)
+
+    def _new_request(self) -> str:
+        return f"{self.connection}-{self.asked}"
+
+    def _say(self, prompt: str, request: str) -> None:
+        frame = self._context.requests.frame(prompt, request, self.thread)
+        self._send(frame, self._post(request, prompt) if self._by_http else None)
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled; if it is the open one, the user is free again after this read."""
@@ -350,6 +376,11 @@ class VirtualUser:
 
     # Leaving --------------------------------------------------------------------------------------------------
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether its connection answers no further request, so that it needs another one."""
+        return False
+
     def leave(self) -> None:
         """Closes the connection; it ends when the backend has answered."""
         if self.open and not self.left and self._transport is not None:
@@ -366,6 +397,19 @@ class VirtualUser:
         """Judges what is still open, since nothing more will come."""
         self.checker.finish(self._n)
 
+    async def clean_up(self) -> None:
+        """Does what has to be done when a user has left: nothing, where nothing was done before."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each rule was broken."""
+        return self.checker.counts
+
+    @property
+    def has_seen_own(self) -> bool:
+        """Whether its own canary came in an answer."""
+        return self.checker.search.seen_own
+
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended: by a close frame, without one, or because what came exceeds what is taken."""
         if self.gone:
@@ -373,7 +417,7 @@ class VirtualUser:
         context = self._context
         context.look(at)
         # A backend may give up users who were away for long.
-        is_lost = self.ready is None and not self.left and not self.is_slow
+        is_lost = self.ready is None and not self.left and not self.is_slow and not self.is_used_up
         self._meters.connections_lost += is_lost and not context.registry.stalls.is_long
         self._n += 1
         by = "client" if self.left else ending.by

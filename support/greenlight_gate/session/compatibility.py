@@ -59,24 +59,3 @@ def shows_token(profile: Profile) -> bool:
 def not_observable(profile: Profile) -> dict[str, str]:
     """The kinds of event that the profile cannot show, each with a reason to print."""
     return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
-
-
-def hindrance_of(profile: Profile) -> str | None:
-    """Why the load engine, which only connects, asks and reads, cannot speak this profile; None if it can."""
-    spec = profile.spec
-    known = {"user", "user_name", "token", *spec.values, *spec.needs}
-    for holds, reason in (
-        (spec.before, "it asks for a request before each connection"),
-        (spec.handshake, "it has a handshake"),
-        (spec.answers, "it has frames that have to be answered"),
-        ("start" in spec.calls, "its requests are sent by HTTP"),
-        (spec.connection.runs == "one", "each request needs a connection of its own"),
-        (spec.looked_up & known, "its rules look up values of the connection"),
-    ):
-        if holds:
-            return reason
-    try:
-        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
-    except KeyError as error:
-        return f"its request needs {error}"
-    return None if len(messages) == 1 and isinstance(messages[0], str) else "its request is more than one text frame"

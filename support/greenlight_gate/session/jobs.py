@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import EIGHT_USERS, Persona
-from greenlight_gate.wire.profile import Profile
 
 # Tags of scenarios, on any level of a feature.
 ALONE = "alone"
@@ -36,13 +34,12 @@ def connections_of(tags: Iterable[str]) -> int:
     return MOST_CONNECTIONS_OF_A_CROWD if CROWD in tags else MOST_CONNECTIONS
 
 
-def jobs_for(wanted: int, target: Target, profile: Profile) -> int:
+def jobs_for(wanted: int, target: Target) -> int:
     """How many scenarios run side by side: as many as asked for, if the target allows them.
 
-    One at a time where scenarios would have to share users, and where no load can be made, so that latency is measured
-    in scenarios.
+    One at a time where scenarios would have to share users.
     """
-    if not can_make_up_users(target) or hindrance_of(profile) is not None:
+    if not can_make_up_users(target):
         return 1
     return max(1, min(wanted, target.limits.max_connections // MOST_CONNECTIONS))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
-from greenlight_gate.session.compatibility import hindrance_of
+from greenlight_gate.load.request_frames import speaks_plainly
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
@@ -38,11 +38,8 @@ async def planned_users(
     """`count` users, whose tokens are valid for at least `seconds`.
 
     With `weights` each prompt is asked for so often, and each user begins at another place of the `mix`.
-    Raises Misconfigured if the target has fewer users, or if the load engine cannot speak its profile.
+    Raises Misconfigured if the target has fewer users.
     """
-    hindrance = hindrance_of(suite.profile)
-    if hindrance is not None:
-        raise Misconfigured(f"profile {suite.profile.name}: it cannot be used for a load: {hindrance}")
     users = suite.target.users(count)
     if len(users) < count:
         raise Misconfigured(
@@ -86,6 +83,11 @@ async def _planned(
     }
     questions = tuple(by_name[name] for name in prompts)
     user = user_shown(persona, target, suite.profile.spec)
+    if not speaks_plainly(suite.profile):
+        return PlannedUser(
+            persona.name, user, target.url, questions, again_from, first_message=token.first_message, persona=persona,
+            token=token,
+        )  # fmt: skip
     setup = ConnectionSetup(target, suite.profile, persona, token, Kept(), jar=CookieJar())
     return PlannedUser(
         persona.name, user, setup.url, questions, again_from, setup.headers, tuple(setup.subprotocols),
@@ -98,5 +100,6 @@ def plan_of(suite: ValidationSession, planned: tuple[PlannedUser, ...], **values
     target = suite.target
     return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, users=planned, budgets=target.budgets, clock=target.clock,
-        tls=target.tls, max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,
+        tls=target.tls, max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung),
+        target=target, **values,
     )  # fmt: skip

@@ -36,7 +36,7 @@ from greenlight_gate.probes.host_watch import HostWatch
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
-from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
+from greenlight_gate.session.compatibility import check_profile_and_target, not_observable
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
@@ -286,7 +286,7 @@ class ValidationSession:
     @property
     def jobs(self) -> int:
         """How many scenarios run in parallel."""
-        return jobs_for(self.plan.jobs, self.target, self.profile)
+        return jobs_for(self.plan.jobs, self.target)
 
     @property
     def first_prompt(self) -> str:
@@ -329,9 +329,6 @@ class ValidationSession:
         plan, target = self.plan, self.target
         absent = {need: reason for need in NEEDS if (reason := self.lacks(need)) is not None}
         absent |= not_observable(self.profile)
-        hindrance = hindrance_of(self.profile)
-        if hindrance is not None:
-            absent |= dict.fromkeys(("performance", "stress"), f"{self.profile.name}: {hindrance}")
         if not target.limits.allow_stress:
             absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
         return JudgedTarget(

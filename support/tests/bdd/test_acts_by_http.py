@@ -16,7 +16,6 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.trace import Responded, Sent, read_trace
@@ -260,8 +259,7 @@ def test_a_request_that_cannot_be_sent(text: str, says: str) -> None:
         read_spec(profile)
 
 
-def test_who_sends_requests_by_http_sends_no_loads_and_no_bad_messages() -> None:
+def test_who_sends_requests_by_http_sends_no_bad_messages() -> None:
     text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
-    assert hindrance_of(Profile.from_toml(text)) == "its requests are sent by HTTP"
     with pytest.raises(NotExercised, match="users of beside send requests by HTTP"):
         InvalidMessages(Profile.from_toml(text), Values()).half()

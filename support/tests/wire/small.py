@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 SMALL = """
@@ -24,9 +25,12 @@ text = "{prompt}"
 
 
 @contextlib.contextmanager
-def served(talk: Callable[[ServerConnection], None]) -> Iterator[str]:
-    """Where a server can be reached that lets `talk` speak on each connection."""
-    with serve(talk, "127.0.0.1", 0) as server:
+def served(
+    talk: Callable[[ServerConnection], None],
+    process_request: Callable[[ServerConnection, Request], Response | None] | None = None,
+) -> Iterator[str]:
+    """Where a server can be reached that lets `talk` speak on each connection; `process_request` answers by HTTP."""
+    with serve(talk, "127.0.0.1", 0, process_request=process_request) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from support.tests.cli.process import greenlight, judged, mistaken
@@ -56,6 +57,15 @@ def test_the_whole_verdict_and_the_same_one_offline(environ: dict[str, str], tmp
     again = greenlight(tmp_path, "verdict", str(ran.session), env=environ)
     assert again.code == 0, again.out + again.err
     assert ran.report["deployment_decision"] == said["deployment_decision"]
+
+
+def test_a_load_whose_users_sign_in_and_shake_hands(environ: dict[str, str], tmp_path: Path) -> None:
+    asked = ("--users", "4", "--runs-per-user", "2", "--output-dir", "out", "--json", str(tmp_path / "load.json"))
+    ran = greenlight(tmp_path, "load", "--environment", str(TARGET), *asked, env=environ)
+    assert ran.code == 0, ran.out + ran.err
+    said = msgspec.json.decode((tmp_path / "load.json").read_bytes())
+    assert "120 events of 8 runs were checked, without findings" in said["reason"]
+    assert PASSWORD not in (tmp_path / "load.json").read_text() + ran.out
 
 
 def test_a_value_that_the_target_does_not_give(environ: dict[str, str], tmp_path: Path) -> None:
