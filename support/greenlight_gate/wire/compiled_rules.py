@@ -10,7 +10,7 @@ from typing import Any
 
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem
 from greenlight_gate.wire.explain import check_field
-from greenlight_gate.wire.fields import Field
+from greenlight_gate.wire.fields import Field, Fields
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import UNSET, PathSource, Tree, member, rest_of
@@ -64,20 +64,32 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
     source.emit(1, "values = s.values")
     per_run = spec.per_run
     guarded = any(term.path in (OPEN_TOOLS, EVENTS) for rule in rules for term in rule.when)
-    if guarded or per_run:
-        constants["state_key"] = _state_key(spec, tree, typed=typed)
-    if guarded:
-        source.emit(1, "st = s.state(state_key(f, values))")
+    keys = _RunKeys(spec, source, tree, typed=typed)
+    key = keys.of(spec.every)
     tried: tuple[EventRule | Ignore, ...] = (*rules, *spec.ignored)
-    if any(_names_one_of(per_run, term.path) for rule in tried for term in rule.when):
-        source.emit(1, "values = s.values_of(state_key(f, values))")
-    seen = _Seen(source, per_run)
+    asked = any(_names_one_of(per_run, term.path) for rule in tried for term in rule.when)
+
+    def of_run(run_key: str) -> None:
+        if guarded:
+            source.emit(1, f"st = s.state({run_key}(f, s.values))")
+        if asked:
+            source.emit(1, f"values = s.values_of({run_key}(f, s.values))")
+
+    of_run(key)
+    seen = _Seen(source, per_run, key)
     _protocol(spec, source, seen)
     source.emit(1, "known = False")
     _ignored(tuple(ignore for ignore in spec.ignored if ignore.first), source, seen)
     for index, rule in enumerate(rules):
         build = source.constant(_builder(rule, tree, typed=typed))
+        own = keys.of(rule.fields)
+        if own != seen.run_key:
+            of_run(own)
+            seen.run_key = own
         _rule(rule, index, build, source, seen)
+    if seen.run_key != key:
+        of_run(key)
+        seen.run_key = key
     later = tuple(ignore for ignore in spec.ignored if not ignore.first and not ignore.undecoded)
     _ignored(later, source, seen)
     # A step that was done before, and that no rule is for: the server repeats itself.
@@ -122,12 +134,14 @@ def _compiled(name: str, source: PathSource) -> Any:
 class _Seen:
     """The local variables of the paths that conditions ask for: each is looked up once for a frame.
 
-    `per_run`: the names of stored values that each run has for itself.
+    `per_run`: the names of stored values that each run has for itself. `run_key`: the function that finds the run of
+    what is tried now.
     """
 
-    def __init__(self, source: PathSource, per_run: frozenset[str]) -> None:
+    def __init__(self, source: PathSource, per_run: frozenset[str], run_key: str) -> None:
         self.source = source
         self.per_run = per_run
+        self.run_key = run_key
         self._locals: dict[str, str] = {}
 
     def all(self, terms: tuple[Condition, ...]) -> str:
@@ -209,7 +223,7 @@ def _control(holds: str, name: str, capture: dict[str, str], code: dict[str, int
 def _ignored(ignores: tuple[Ignore, ...], source: PathSource, seen: _Seen) -> None:
     for ignore in ignores:
         source.emit(1, f"if {seen.all(ignore.when)}:")
-        _kept(ignore, source, 2, seen.per_run)
+        _kept(ignore, source, 2, seen)
         source.emit(2, f"s.ignored(out, {ignore.because!r})")
         source.emit(2, "return True")
 
@@ -219,16 +233,17 @@ def _names_one_of(names: frozenset[str], path: str) -> bool:
     return path.startswith("$") and path.partition(".")[0][1:] in names
 
 
-def _kept(part: EventRule | Ignore, source: PathSource, depth: int, per_run: frozenset[str]) -> None:
+def _kept(part: EventRule | Ignore, source: PathSource, depth: int, seen: _Seen) -> None:
     """Emits what is kept of a frame: first the ids, by which the rest may be kept for the frame's run."""
+    run, per_run = f"{seen.run_key}(f, s.values)", seen.per_run
     inner = source.branch()
     for name in sorted(part.remember, key=lambda name: name in per_run):
         source.emit(depth, f"x = {inner.path(part.remember[name], depth)}")
-        keep = f"s.remember({name!r}, x, state_key(f, s.values))" if name in per_run else f"s.values[{name!r}] = x"
+        keep = f"s.remember({name!r}, x, {run})" if name in per_run else f"s.values[{name!r}] = x"
         source.emit(depth, f"if x is not UNSET and x is not None: {keep}")
     for name, path in part.gather.items():
         source.emit(depth, f"x = {inner.path(path, depth)}")
-        key = "state_key(f, s.values)" if name in per_run else "None"
+        key = run if name in per_run else "None"
         source.emit(depth, f"if type(x) is str: s.gather({name!r}, x, {key})")
 
 
@@ -245,10 +260,10 @@ def _rule(rule: EventRule, index: int, build: str, source: PathSource, seen: _Se
         source.emit(3, f"if {' and '.join(terms) or 'True'}:")
         source.emit(4, "hit = True")
         inner = 4
-    _kept(rule, source, inner, seen.per_run)
+    _kept(rule, source, inner, seen)
     item = "item" if rule.each else "None"
     asks = any(_names_one_of(seen.per_run, path) for _, paths in rule.fields.values() for path in paths)
-    values = "s.values_of(state_key(f, s.values))" if asks else "s.values"
+    values = f"s.values_of({seen.run_key}(f, s.values))" if asks else "s.values"
     source.emit(inner, f"s.event({index}, {build}(f, {values}, {item}), out)")
     if rule.each:
         source.emit(2, "known = known or hit")
@@ -260,14 +275,40 @@ def _rule(rule: EventRule, index: int, build: str, source: PathSource, seen: _Se
             source.emit(2, "return True")
 
 
-def _state_key(spec: Spec, tree: Tree, *, typed: bool) -> Any:
-    """A function for the run id of a frame, by the first rule's field (all share [every])."""
-    paths = next((paths for rule in rules_of(spec) for name, (_, paths) in rule.fields.items() if name == "run"), ())
-    source = PathSource(tree, typed=typed, constants={"UNSET": UNSET, "member": member, "rest_of": rest_of})
+class _RunKeys:
+    """The functions that find the run id of a frame, by name: one for each way in which fields say `run`."""
+
+    def __init__(self, spec: Spec, source: PathSource, tree: Tree, *, typed: bool) -> None:
+        self._source, self._tree, self._typed = source, tree, typed
+        self._known: dict[Any, str] = {}
+        # Kinds by name have their fields from [every] as well, where that is not given for rules.
+        self._usual = spec.every.get("run") or next(
+            (rule.fields["run"] for rule in rules_of(spec) if "run" in rule.fields), None
+        )
+
+    def of(self, fields: Fields) -> str:
+        """The name of the function for a frame that is read by these fields."""
+        entry = fields.get("run", self._usual)
+        said = None if entry is None else (entry[0].value, entry[0].regex, entry[1])
+        if said not in self._known:
+            self._known[said] = self._source.constant(_run_key(entry, self._tree, typed=self._typed))
+        return self._known[said]
+
+
+def _run_key(entry: tuple[Field, tuple[str, ...]] | None, tree: Tree, *, typed: bool) -> Any:
+    """A function for the run id of a frame, as the events have it."""
+    source = PathSource(tree, typed=typed, constants={
+        "UNSET": UNSET, "member": member, "rest_of": rest_of, "extract": _extract,
+    })  # fmt: skip
     source.emit(0, "def key(f, values):")
     source.emit(1, "item = None")
+    field, paths = (None, ()) if entry is None else entry
+    if field is not None and field.value is not None:
+        source.emit(1, f"return {str(field.value)!r}")
     for path in paths:
         source.emit(1, f"x = {source.path(path)}")
+        if field is not None and field.regex:
+            source.emit(1, f"x = extract({source.constant(re.compile(field.regex))}, x)")
         source.emit(1, "if x is not UNSET and x is not None: return str(x)")
     source.emit(1, "return None")
     return _compiled("key", source)
