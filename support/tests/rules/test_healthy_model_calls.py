@@ -1,7 +1,14 @@
 """What a healthy backend may do with a model that fails, is stopped or is asked by several users."""
 
+import weakref
+
 import msgspec
 import pytest
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules.engine.expected import NO_EVENTS
+from greenlight_gate.rules.engine.model_calls import MOST_RUNS, ModelCalls
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import Request, RunState, ThreadOrder
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 
@@ -60,3 +67,19 @@ def test_a_persona_of_another_name_is_not_another_user() -> None:
     talk = Talk().open("Ada", persona="Goran").ask(expect=ANY_END).started().completed()
     assert talk.model_call("finished", owners=("Ada", "Goran")).whole() == []
     assert talk.model_call("finished", owners=("Hana",)).rules() == {"ISOLATION-4"}
+
+
+class _Answer(str):
+    """A text of which it is seen when it is no longer kept."""
+
+
+def test_of_the_runs_of_a_long_trace_only_the_latest_are_kept() -> None:
+    calls, kept = ModelCalls(), []
+    for n in range(MOST_RUNS + 1):
+        event = Event(EventKind.COMPLETED, run=f"r{n}", request=f"q{n}")
+        run = RunState(f"r{n}", event, n, "Ada", "c1", {}, ThreadOrder(None), 0.0, 0.0)
+        run.other_text = _Answer(HALF)
+        kept.append(weakref.ref(run.other_text))
+        calls.on_settled(Outcome(Request(n, 0.0, f"q{n}", None, None), run, "c1", 0.0, NO_EVENTS, NO_EVENTS))
+    del run
+    assert [answer() for answer in (kept[0], kept[1], kept[-1])] == [None, HALF, HALF]

@@ -1,6 +1,8 @@
 """The calls to the model for the runs of a trace, which are judged when it is complete."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Final
 
 from greenlight_gate.rules import isolation, lifecycle
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
@@ -8,19 +10,24 @@ from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import ModelCall
 
+# The model keeps as many calls.
+MOST_RUNS: Final = 10_000
+
 
 class ModelCalls:
-    """The calls of one trace by request, and the runs that they are for, with their answers (an `Observer`)."""
+    """The calls of one trace by request, and the latest runs with their answers (an `Observer`)."""
 
     def __init__(self) -> None:
         self._calls: dict[str, list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
-        self._runs: dict[str, tuple[RunState, str]] = {}
+        self._runs: OrderedDict[str, tuple[RunState, str]] = OrderedDict()
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled: its run is remembered, and its answer, which the run forgets next."""
         if outcome.run is not None and outcome.request.request is not None:
             self._runs[outcome.request.request] = outcome.run, outcome.run.other_text
+            if len(self._runs) > MOST_RUNS:
+                self._runs.popitem(last=False)
 
     def left(self, connection: str, at: float) -> None:
         """A connection has ended, and no run of a request on it may go on."""
