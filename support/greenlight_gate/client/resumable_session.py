@@ -4,7 +4,7 @@ import time
 
 from greenlight_gate.client.request import resuming
 from greenlight_gate.client.session import Session
-from greenlight_gate.events import Event, each
+from greenlight_gate.events import Event, More, each
 from greenlight_gate.trace import Cut, Throttled
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
@@ -51,8 +51,8 @@ class ResumableSession(Session):
     def last_seq(self, thread: str) -> int:
         """The highest sequence number that was received of a thread, on any connection of the trace; 0 for none."""
         parts = [part for entry in self.recorder.entries for part in each(entry.reading)]
-        events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
-        return max((event.seq for event in events if event.seq is not None), default=0)
+        events = [part.event if isinstance(part, More) else part for part in parts if isinstance(part, Event | More)]
+        return max((event.seq for event in events if event.thread == thread and event.seq is not None), default=0)
 
     @property
     def notices_loss(self) -> bool:

@@ -15,7 +15,7 @@ from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.trace import LEAST_ERROR, Opened, Responded
-from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept
+from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import Accepted, HttpAnswer, NotOpened, Post
 from greenlight_gate.transport.posting import transport_to
@@ -167,8 +167,8 @@ class SetUpUser(VirtualUser):
         return known
 
     def _new_request(self) -> str:
-        context = self._context
-        return str(next(context.numbers)) if context.profile.spec.numbers_requests else super()._new_request()
+        # As in scenarios: a backend may take nothing but a UUID.
+        return new_request(self._context.profile.spec)
 
     def _say(self, prompt: str, request: str) -> None:
         self._asked_here += 1

@@ -1,8 +1,6 @@
 """What the virtual users of one shard share: the profile and the id registry, the meters, the clock, the deadlines."""
 
 import asyncio
-import itertools
-import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,9 +19,6 @@ from greenlight_gate.wire.profile import Profile
 
 # A load asks for thousands of events a second: what is shorter shows as the lag of the generator.
 STALL_S = 1.0
-
-
-_FIRST_NUMBER, _LAST_NUMBER = 1_000, 2**30
 
 
 def _nothing(_: object) -> None:
@@ -45,8 +40,6 @@ class ShardContext:
         self.profile = Profile.from_toml(self.plan.profile_toml)
         self.sends_thread = "thread" in self.profile.spec.places_in("start")
         self.speaks_plainly = speaks_plainly(self.profile)
-        # Ids of requests where they are integers.
-        self.numbers = itertools.count(random.randrange(_FIRST_NUMBER, _LAST_NUMBER))  # noqa: S311
         self.unable: list[str] = []
         self.leaves = False
         self.requests = RequestFrames(self.profile)

@@ -282,8 +282,8 @@ _SENDS = {
     "unknown": ("request", "request_number", "prompt", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),
-    "edit": ("request", "prompt", "thread", "run", "replaced"),
-    "regenerate": ("request", "prompt", "thread", "run", "replaced"),
+    "edit": ("request", "request_number", "prompt", "thread", "run", "replaced"),
+    "regenerate": ("request", "request_number", "prompt", "thread", "run", "replaced"),
     "respond": ("input", "choice", "call", "run", "request", "thread", "prompt"),
 }
 _NEEDED = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import pytest
 from greenlight_gate.client.canary_factory import canary_of
@@ -77,6 +78,8 @@ class House:
         self.cookies: list[str] = []
         self.takes_word = True
         self.ignores_once = ""
+        self.marks: type = int
+        self.seen_marks: list[Any] = []
 
     def request(self, line: ServerConnection, request: Request) -> Response | None:
         what, _, rest = request.path.lstrip("/").partition("/")
@@ -107,7 +110,8 @@ class House:
             line.send(json.dumps({"type": "hb"}))
             assert json.loads(line.recv()) == {"type": "hb-ack", "room": room}
             about = {"room": room, "run_id": f"run-{ticket}-{self.seen['asked']}", "mark": asked["mark"]}
-            assert (asked["style"], type(asked["mark"])) == ("short", int)
+            assert (asked["style"], type(asked["mark"])) == ("short", self.marks)
+            self.seen_marks.append(asked["mark"])
             if self.ignores_once and self.ignores_once in room:
                 self.ignores_once = ""
                 continue
@@ -147,6 +151,15 @@ def test_each_request_gets_a_connection_of_its_own_where_the_profile_says_so() -
     assert (came.connections_tried, came.connections_made) == (6, 6)
     assert built.seen == {"room": 2, "ticket": 6, "talk": 6, "asked": 6, "leave": 2}
     assert (came.canaries_expected, came.canaries_seen) == (2, 2)
+
+
+def test_ids_of_requests_are_uuids_where_they_are_no_numbers() -> None:
+    with house() as (built, url):
+        built.marks = str
+        came = load_on(url, PROFILE.replace("{request_number}", "{request}"))
+
+    assert (came.runs, came.counts) == (6, {})
+    assert {UUID(mark).version for mark in built.seen_marks} == {4}
 
 
 def test_a_connection_answers_all_requests_where_it_may() -> None:

@@ -216,3 +216,11 @@ def test_an_optional_codec_of_a_member_wraps_what_is_sent_where_the_member_is_a_
     assert profile.encode({"payload": {"a": 1}}) == '{"payload": "{\\"a\\": 1}"}'
     assert profile.encode({"payload": "as it is"}) == '{"payload": "as it is"}'
     assert profile.encode({"other": {"a": 1}}) == '{"other": {"a": 1}}'
+
+
+def test_json_rpc_is_json_without_saying_so() -> None:
+    profile = Profile.from_toml(
+        SMALL + '[frame]\ncodecs = ["json-rpc"]\n[[ignore]]\nwhen = { method = "x" }\nbecause = "y"\n'
+    )
+    assert profile.read(b'[{"method": "x"}]') == Ignored("y")
+    assert json.loads(profile.encode({"method": "x"})) == {"jsonrpc": "2.0", "method": "x"}

@@ -3,10 +3,11 @@
 import pytest
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.spec import ProfileError
+from greenlight_gate.wire.spec import ProfileError, read_spec
 
 from support.tests.wire import make_notes
 from support.tests.wire.recorded import PROFILES
+from support.tests.wire.small import SMALL
 
 GOOD = """
 name = "rich"
@@ -193,3 +194,9 @@ def test_a_name_that_does_not_ship() -> None:
 
 def test_the_page_of_notes_is_that_of_the_profiles() -> None:
     assert make_notes.PAGE.read_text() == make_notes.current(), "run python -m support.tests.wire.make_notes"
+
+
+@pytest.mark.parametrize("what", ["edit", "regenerate"])
+def test_a_request_in_place_of_another_one_has_an_id_of_the_kind_of_all_requests(what: str) -> None:
+    spec = read_spec(SMALL + f'[send.{what}]\nid = "{{request_number}}"\ntext = "{{prompt}}"\nafter = "{{replaced}}"\n')
+    assert spec.places_in(what) == {"request_number", "prompt", "replaced"}

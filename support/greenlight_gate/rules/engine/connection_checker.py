@@ -419,6 +419,7 @@ class ConnectionChecker:
             form = tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)
             content.on_problems(form, n, run, self.report)
         if run is not None:
+            self._number(event, n, run)
             self.run_judge.more(run, event, at, n)
             for observer in self.observers:
                 observer.on_more(run, at)

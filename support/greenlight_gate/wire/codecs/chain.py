@@ -8,9 +8,13 @@ from greenlight_gate.wire.codecs.registry import codec_named
 
 
 class CodecChain:
-    """The codecs of a profile in their order; one whose name ends in `?` is passed over where it does not apply."""
+    """The codecs of a profile in their order; one whose name ends in `?` is passed over where it does not apply.
+
+    JSON-RPC is JSON, which need not be said.
+    """
 
     def __init__(self, names: Sequence[str], descriptor: str = "") -> None:
+        names = ("json", *names) if names and names[0] == "json-rpc" else names
         self.codecs: list[tuple[Codec, bool]] = [
             (codec_named(name.removesuffix("?"), descriptor, f"frame.codecs[{index}]"), name.endswith("?"))
             for index, name in enumerate(names)
