@@ -74,10 +74,9 @@ async def _planned(
 ) -> PlannedUser:
     target, access = suite.target, suite.access
     canary = suite.canary(persona)
+    token = await access.token_for(persona)
     if access.can_mint and seconds > _LIFETIME_LEFT * target.auth.lifetime_s:
         token = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
-    else:
-        token = await access.token_for(persona)
     by_name = {
         name: PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in {*prompts}
     }

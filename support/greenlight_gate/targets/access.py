@@ -140,6 +140,7 @@ class Access:
     def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Token:
         """A new token for this user; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
 
+        Where users log in, it says what the token of this user's login says, as far as that is known by now.
         `key` and `algorithm` (also "none") replace the target's own, to make forgeries. Times are epoch seconds.
         Raises Misconfigured where the target's tokens are not minted: `can_mint` says so beforehand.
         """
@@ -155,6 +156,7 @@ class Access:
         usual = {
             "sub": persona.user,
             "aud": auth.audience or None,
+            **self._claims_of_login(persona),
             "iat": now,
             "exp": now + auth.lifetime_s,
             "jti": uuid.uuid4().hex,
@@ -164,6 +166,19 @@ class Access:
         algorithm = algorithm or auth.algorithm
         signed_with = "" if algorithm == "none" else self._secret if key is None else key
         return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
+
+    def _claims_of_login(self, persona: Persona) -> dict[str, Any]:
+        """What the token that this user got by a login says; nothing, where it is none that can be read."""
+        import jwt  # noqa: PLC0415 -- as in `mint`
+
+        token = self._obtained[persona][0].token if persona in self._obtained else None
+        if self.target.auth.obtain != "login" or token is None:
+            return {}
+        try:
+            said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+        except jwt.InvalidTokenError:
+            return {}
+        return said
 
     def present(
         self, persona: Persona, token: str | None, way: str = "", *, signed_in: SignedIn | None = None

@@ -708,3 +708,15 @@ def test_one_token_for_all_users_and_one_that_has_expired() -> None:
 def test_a_login_that_cannot_be_right(keys: dict[str, Any], says: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=re.escape(says)):
         msgspec.convert({"obtain": "login", **keys}, Auth)
+
+
+def test_a_forged_token_says_what_the_token_of_the_login_says() -> None:
+    claims = {"sub": "ada-7", "identifier": "ada", "exp": int(time.time()) + 3600, "iat": 1}
+    token = jwt.encode(claims, SECRET, algorithm="HS256")
+    with served(answer({"access_token": token})) as asked:
+        entrance = access(obtain="login", url=asked.url)
+        token_for(entrance)
+    made = entrance.mint(ADA, exp=5)
+
+    said = jwt.decode(made.token or "", options={"verify_signature": False})
+    assert (said["sub"], said["identifier"], said["exp"]) == ("ada-7", "ada", 5)

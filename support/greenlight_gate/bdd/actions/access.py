@@ -89,6 +89,8 @@ class AccessAttempts:
             self.world.connect(user)
             ahead_s = self.world.tab(user).inbox.clock_ahead_s
             self.world.leave_all()
+        # What a login's token says, a token of ours has to say as well.
+        self.world.call(access.token_for(self.world.persona(user)))
         self._short[user] = token = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
         self.world.call(self.world.enter(user, token))
 

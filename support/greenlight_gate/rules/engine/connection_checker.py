@@ -418,8 +418,9 @@ class ConnectionChecker:
             # A piece need not have all fields of the whole, but its frame is to be well-formed as well.
             form = tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)
             content.on_problems(form, n, run, self.report)
+        # After a restore, pieces may come before the first event of their run.
+        self._number(event, n, run)
         if run is not None:
-            self._number(event, n, run)
             self.run_judge.more(run, event, at, n)
             for observer in self.observers:
                 observer.on_more(run, at)
