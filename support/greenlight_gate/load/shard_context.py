@@ -16,6 +16,7 @@ from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.transport.loop_watch import LoopStall, LoopWatch
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.templates import names_in
 
 # A load asks for thousands of events a second: what is shorter shows as the lag of the generator.
 STALL_S = 1.0
@@ -30,7 +31,8 @@ class ShardContext:
 
     `sends_thread`: whether a request can name its thread; only then can a run be expected to stay in one.
     `speaks_plainly`: whether users need nothing but a url, headers and a frame. `unable`: why a user could not go on,
-    which is no fault of the target. `leaves`: nobody connects any more.
+    which is no fault of the target. `leaves`: nobody connects any more. `posts_alike`: whether, by HTTP, all requests
+    of a user have the same address and headers.
     """
 
     def __init__(self, share: Share, prefix: str) -> None:
@@ -40,6 +42,9 @@ class ShardContext:
         self.profile = Profile.from_toml(self.plan.profile_toml)
         self.sends_thread = "thread" in self.profile.spec.places_in("start")
         self.speaks_plainly = speaks_plainly(self.profile)
+        address = self.profile.spec.addresses.get("start")
+        named = {name for _, name in names_in([address.path, address.headers], "")} if address is not None else set()
+        self.posts_alike = named <= {"user"}
         self.unable: list[str] = []
         self.leaves = False
         self.requests = RequestFrames(self.profile)

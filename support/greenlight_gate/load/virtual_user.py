@@ -47,11 +47,10 @@ class VirtualUser:
     """
 
     __slots__ = (
-        "_answers", "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named", "_on_free",
-        "_opened_at",
-        "_prompt", "_sent_at", "_sent_n", "_stalled", "_transport", "answered_at", "ask", "asked", "began_at",
-        "checker", "connection", "gone", "intended", "is_slow", "key", "last_at", "left", "longest_s", "open",
-        "planned", "ready", "request", "thread",
+        "_alike", "_answers", "_chosen", "_closed", "_context", "_given_up", "_kept", "_meters", "_n", "_named",
+        "_on_free", "_opened_at", "_prompt", "_searched", "_sent_at", "_sent_n", "_stalled", "_transport",
+        "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone", "intended", "is_slow", "key",
+        "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +92,9 @@ class VirtualUser:
         self._given_up = False
         self._stalled: tuple[Stalled, ...] = ()
         self._answers: tuple[Responded | StreamEnded, ...] = ()
+        # By HTTP: how requests are sent, where all are sent alike, and the headers of the latest answer.
+        self._alike: Post | None = None
+        self._searched: list[tuple[bytes, bytes]] = []
 
     def _new_checker(self, on_control: Callable[[Control, float], None]) -> LoadChecker:
         context = self._context
@@ -209,8 +211,9 @@ class VirtualUser:
             problem=answer.problem, after_ms=round(answer.after_s * 1e3, 3),
         )  # fmt: skip
         self._answers = (*self._answers, responded)
-        head = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.headers)
-        self.checker.searched(head + answer.body, "an answer", self._n)
+        if answer.body or answer.fields != self._searched:
+            self._searched = answer.fields
+            self.checker.searched(answer.head + answer.body, "an answer", self._n)
         self.checker.responded(responded)
 
     def on_stream_end(self, label: str, at: float) -> None:
@@ -352,11 +355,16 @@ class VirtualUser:
         return self._context.profile.spec.connection.by_http
 
     def _post(self, request: str, prompt: str) -> Post:
+        alike = self._alike
+        if alike is not None:
+            return Post(alike.method, alike.path, alike.headers, request, alike.streams)
         planned, spec = self.planned, self._context.profile.spec
+        address = spec.addresses["start"]
         values = {"user": planned.user_id, "request": request, "prompt": prompt, "thread": self.thread}
-        return post_to(
-            spec.addresses["start"], spec, planned.url, headers=planned.headers, values=values, label=request
-        )
+        post = post_to(address, spec, planned.url, headers=planned.headers, values=values, label=request)
+        if self._context.posts_alike:
+            self._alike = post
+        return post
 
     def _send(self, text: bytes, post: Post | None = None) -> None:
         transport = self._transport

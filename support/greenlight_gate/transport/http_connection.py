@@ -1,16 +1,16 @@
 """One HTTP/1.1 connection of a client: one request after the other, and what is read of each answer.
 
-The protocol is h11's, without I/O. An answer is a stream of messages (server-sent events or lines of JSON), or a body
-that is read whole.
+An answer is a stream of messages (server-sent events or lines of JSON), or a body that is read whole.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from typing import Literal, Protocol, cast
 
-import h11
-
+from greenlight_gate.findings import printable
+from greenlight_gate.transport.answer_reader import AnswerReader, BrokenAnswer
 from greenlight_gate.transport.interface import HttpAnswer, NotOpened, Post
 from greenlight_gate.wire.event_stream import EventStream, LineStream, StreamError, StreamEvent
 
@@ -20,11 +20,16 @@ MEDIA_TYPES = {
     "sse": ("text/event-stream",),
     "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
 }
-_MOST_HEAD_BYTES = 65_536
 _MOST_BODY_BYTES = 262_144
 # Shorter fields and comments hold neither a canary nor a token.
 _SEARCHED_FROM = 16
 _SHOWN = 200
+_REDIRECT, _ERROR = 300, 400
+# RFC 9110 sections 5.1 and 5.5, RFC 9112 section 3.2: what a request may hold.
+_TARGET = re.compile(r"[\x21-\x7e]+")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_BODILESS = ("GET", "DELETE")
 
 
 class StreamOwner(Protocol):
@@ -46,6 +51,9 @@ class StreamOwner(Protocol):
     def stream_ended(self, post: Post, at: float) -> None:
         """The stream that answers this request has ended."""
 
+    def read(self, at: float) -> None:
+        """All of one read has been handed over."""
+
     def freed(self, connection: "HttpConnection", at: float) -> None:
         """The answer is complete: the connection may take another request, if it is still usable."""
 
@@ -63,17 +71,20 @@ class HttpConnection(asyncio.Protocol):
     """A connection of a pool. `is_idle`: nothing is under way on it, since `idle_at`."""
 
     __slots__ = (
-        "_answer", "_asked_at", "_body", "_h11", "_host", "_is_reading", "_owner", "_post", "_stream", "idle_at",
-        "is_full", "is_usable", "transport",
+        "_asked_at", "_body", "_has_begun", "_head", "_host", "_is_reading", "_like", "_owner", "_post", "_reader",
+        "_stream", "idle_at", "is_full", "is_usable", "transport",
     )  # fmt: skip
 
     def __init__(self, owner: StreamOwner, host: str) -> None:
         self._owner = owner
         self._host = host
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
+        self._reader = AnswerReader()
         self._post: Post | None = None
+        # The latest request, and its head: those of a load are alike.
+        self._like: Post | None = None
+        self._head = b""
         self._asked_at = 0.0
-        self._answer: h11.Response | None = None
+        self._has_begun = False
         self._stream: EventStream | LineStream | None = None
         self._body = bytearray()
         self._is_reading = True
@@ -100,18 +111,15 @@ class HttpConnection(asyncio.Protocol):
         """Sends a request. Raises NotOpened for a path or headers that HTTP does not allow."""
         assert self.is_idle, "one request at a time"
         assert self.transport is not None
-        headers = [("Host", self._host), *post.headers]
-        if post.method not in ("GET", "DELETE"):
-            headers.append(("Content-Length", str(len(body))))
+        like = self._like
+        if like is None or like.headers is not post.headers or like.path != post.path or like.method != post.method:
+            self._head = _head(self._host, post)
+            self._like = post
+        self._post, self._asked_at, self._has_begun = post, monotonic(), False
+        if post.method in _BODILESS:
+            self.transport.write(b"%b\r\n" % self._head)
         else:
-            body = b""
-        try:
-            head = h11.Request(method=post.method, target=post.path, headers=headers)
-        except h11.LocalProtocolError as error:
-            raise NotOpened(f"{post.method} {post.path[:_SHOWN]!r} cannot be requested: {error}") from error
-        self._post, self._asked_at = post, monotonic()
-        parts = [self._h11.send(head), self._h11.send(h11.Data(data=body)), self._h11.send(h11.EndOfMessage())]
-        self.transport.write(b"".join(part for part in parts if part))
+            self.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
 
     # What comes -----------------------------------------------------------------------------------------------
 
@@ -120,68 +128,76 @@ class HttpConnection(asyncio.Protocol):
         at = monotonic()
         if self._post is None:
             # A server that speaks without being asked: what it says belongs to no request.
-            self.is_usable = False
             self.abort()
             return
-        self._h11.receive_data(data)
-        self._read(at)
-
-    def _read(self, at: float) -> None:
+        problem = ""
         try:
-            while self._post is not None:
-                event = self._h11.next_event()
-                if event is h11.NEED_DATA or event is h11.PAUSED:
-                    return
-                if isinstance(event, h11.Response):
-                    self._head(event, at)
-                elif isinstance(event, h11.Data):
-                    self._data(bytes(event.data), at)
-                elif isinstance(event, h11.EndOfMessage):
-                    self._complete(at)
-                elif isinstance(event, h11.ConnectionClosed):
-                    self._broken("the connection was closed in place of an answer", at)
-        except h11.RemoteProtocolError as error:
-            self._broken(str(error), at)
-        except StreamError as error:
-            self._broken(str(error), at, 1009)
+            self._reader.feed(data)
+        except BrokenAnswer as error:
+            problem = str(error)
+        self._take(at, problem)
 
-    def _head(self, response: h11.Response, at: float) -> None:
-        assert self._post is not None
-        self._answer = response
-        problem = self._problem(response)
-        if response.status_code >= 300 or problem or not self._is_stream_type(response):
+    def _take(self, at: float, problem: str) -> None:
+        """Hands over what was read of the answer, up to the `problem` that ends it."""
+        reader, owner = self._reader, self._owner
+        try:
+            if reader.has_head and not self._has_begun:
+                self._has_begun = True
+                self._begin(at)
+            if reader.parts and self._post is not None:
+                self._data(reader.take_body(), at)
+        except StreamError as error:
+            if error.before:
+                self._events(error.before, at)
+            self._broken(str(error), at, 1009)
             return
-        owner = self._owner
+        if self._post is not None and reader.is_complete:
+            self._complete(at)
+        elif self._post is not None and problem:
+            self._broken(problem, at)
+        owner.read(at)
+
+    def _begin(self, at: float) -> None:
+        """The head of the answer came."""
+        post, owner = self._post, self._owner
+        assert post is not None
+        if not self._is_stream():
+            return
         limit = owner.max_message_bytes
         self._stream = EventStream(limit) if owner.framing == "sse" else LineStream(limit)
-        owner.answered(self._post, self._answered(response, b"", "", at), at)
+        owner.answered(post, self._answered(b"", "", at), at)
 
-    def _problem(self, response: h11.Response) -> str:
+    def _is_stream(self) -> bool:
+        """Whether the answer is a stream of messages."""
+        reader = self._reader
+        named = reader.named
+        if reader.status >= _REDIRECT or named.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
+            return False
+        media = named.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        return media.decode("latin-1") in MEDIA_TYPES[self._owner.framing]
+
+    def _problem(self) -> str:
         """Why the answer is none that was asked for; "" for an error status, which says so itself."""
         assert self._post is not None
-        status, given = response.status_code, _header(response, b"content-type") or "no content type"
-        if 300 <= status < 400:
-            place = _header(response, b"location").partition("?")[0][:_SHOWN]
+        reader = self._reader
+        status = reader.status
+        if _REDIRECT <= status < _ERROR:
+            place = reader.header(b"location").partition("?")[0][:_SHOWN]
             return f"HTTP {status}, a redirect to {place}; redirects are not followed"
-        if status >= 400:
+        if status >= _ERROR:
             return ""
-        encoding = _header(response, b"content-encoding")
+        encoding = reader.header(b"content-encoding")
         if encoding.lower() not in ("", "identity"):
             return f"content-encoding {encoding[:_SHOWN]}, though identity was asked for"
-        if self._post.streams and not self._is_stream_type(response):
+        if self._post.streams and not self._is_stream():
+            given = reader.header(b"content-type") or "no content type"
             return f"HTTP {status} with {given[:_SHOWN]} in place of {MEDIA_TYPES[self._owner.framing][0]}"
         return ""
 
-    def _is_stream_type(self, response: h11.Response) -> bool:
-        media = _header(response, b"content-type").partition(";")[0].strip().lower()
-        return media in MEDIA_TYPES[self._owner.framing]
-
-    def _answered(self, response: h11.Response, body: bytes, problem: str, at: float) -> HttpAnswer:
+    def _answered(self, body: bytes, problem: str, at: float) -> HttpAnswer:
         assert self._post is not None
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw_items()
-        )
-        return HttpAnswer(self._post.label, response.status_code, headers, at - self._asked_at, body, problem)
+        reader = self._reader
+        return HttpAnswer(self._post.label, reader.status, reader.fields, at - self._asked_at, body, problem)
 
     def _data(self, data: bytes, at: float) -> None:
         stream = self._stream
@@ -215,21 +231,21 @@ class HttpConnection(asyncio.Protocol):
 
     def _complete(self, at: float, *, whole: bool = True) -> None:
         """The answer has ended, or (not `whole`) as much of its body came as is read."""
-        post, response, stream = self._post, self._answer, self._stream
+        post, stream, reader = self._post, self._stream, self._reader
         assert post is not None
-        assert response is not None
         owner = self._owner
         if stream is None:
-            owner.answered(post, self._answered(response, bytes(self._body), self._problem(response), at), at)
+            owner.answered(post, self._answered(bytes(self._body), self._problem(), at), at)
         else:
             if isinstance(stream, LineStream) and (lines := stream.finish()):
                 owner.messages(lines, at)
             owner.stream_ended(post, at)
-        self._post = self._answer = self._stream = None
-        self._body = bytearray()
+        self._post = self._stream = None
+        if self._body:
+            self._body = bytearray()
         self.idle_at = at
-        if whole and self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
-            self._h11.start_next_cycle()
+        if whole and reader.keeps_open and not reader.began_another:
+            reader.expect()
         else:
             self.is_usable = False
             self.close()
@@ -245,8 +261,12 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The server sends nothing more; the body of some answers ends so."""
         if self._post is not None:
-            self._h11.receive_data(b"")
-            self._read(monotonic())
+            problem = ""
+            try:
+                self._reader.finish()
+            except BrokenAnswer as error:
+                problem = str(error)
+            self._take(monotonic(), problem)
         self.is_usable = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -289,8 +309,16 @@ class HttpConnection(asyncio.Protocol):
         self._owner.changed()
 
 
-def _header(response: h11.Response, name: bytes) -> str:
-    return next((value.decode("latin-1") for given, value in response.headers if given == name), "")
+def _head(host: str, post: Post) -> bytes:
+    """The head of a request, as far as it is the same for each body. Raises NotOpened."""
+    which = f"{post.method} {post.path[:_SHOWN]!r} cannot be requested"
+    if not _TARGET.fullmatch(post.path):
+        raise NotOpened(f"{which}: HTTP does not allow this path")
+    for name, value in post.headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise NotOpened(f"{which}: HTTP does not allow what is in the header {printable(name)[:_SHOWN]!r}")
+    fields = [f"{name}: {value}" for name, value in (("Host", host), *post.headers)]
+    return "\r\n".join([f"{post.method} {post.path} HTTP/1.1", *fields, ""]).encode("latin-1")
 
 
 def _block(event: StreamEvent) -> bytes:

@@ -125,7 +125,6 @@ class HttpStreams:
         elif self.is_open:
             self._count(0)
             self.receiver.on_answer(answer, at)
-            self._read(at)
 
     def _take_opening(self, answer: HttpAnswer, at: float) -> None:
         opened = self._opened
@@ -136,9 +135,8 @@ class HttpStreams:
             said = answer.problem or f"HTTP {answer.status}{f': {text}' if text else ''}"
             opened.set_exception(NotOpened(printable(said), answer.status, answer.headers, answer.body))
             return
-        head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode("latin-1")
         try:
-            self._accept(Accepted(answer.headers, None, head), at)
+            self._accept(Accepted(answer.headers, None, answer.head), at)
         except Exception as error:  # noqa: BLE001 -- the caller that opens the tab gets it
             opened.set_exception(error)
             return
@@ -150,6 +148,10 @@ class HttpStreams:
         """Messages came."""
         if not self.is_open:
             return
+        if self._limits is None:
+            self.frames += len(texts)
+            self.receiver.on_texts(texts, at)
+            return
         excess, taken = "", texts
         for count, text in enumerate(texts):
             excess = self._count(len(text))
@@ -160,7 +162,6 @@ class HttpStreams:
             self.receiver.on_texts(taken, at)
         if excess and self.is_open:
             self.give_up(excess)
-        self._read(at)
 
     def other(self, kind: str, data: bytes, at: float) -> None:
         """A comment, which is a heartbeat too, or a field that may hold something."""
@@ -172,16 +173,15 @@ class HttpStreams:
             self.receiver.on_other(kind, data, at)
         if excess and self.is_open:
             self.give_up(excess)
-        self._read(at)
 
     def stream_ended(self, post: Post, at: float) -> None:
         """The stream that answers this request has ended."""
         if self.is_open:
             self._count(0)
             self.receiver.on_stream_end(post.label, at)
-            self._read(at)
 
-    def _read(self, at: float) -> None:
+    def read(self, at: float) -> None:
+        """All of one read has been handed over."""
         if self.is_open:
             self.receiver.on_read(at)
 

@@ -61,16 +61,26 @@ class Post(NamedTuple):
 class HttpAnswer(NamedTuple):
     """The answer to a `Post`: its head, and its body where that is no stream.
 
-    `problem`: what is wrong with it, if a stream was expected and something else came without an error status.
-    `after_s`: seconds from the request to the head.
+    `fields`: the headers, as they came. `problem`: what is wrong with it, if a stream was expected and something else
+    came without an error status. `after_s`: seconds from the request to the head.
     """
 
     label: str
     status: int
-    headers: tuple[tuple[str, str], ...]
+    fields: list[tuple[bytes, bytes]]
     after_s: float
     body: bytes = b""
     problem: str = ""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers as text."""
+        return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.fields)
+
+    @property
+    def head(self) -> bytes:
+        """The headers as one text."""
+        return b"".join([b"%b: %b\r\n" % field for field in self.fields])
 
 
 class NotOpened(Exception):

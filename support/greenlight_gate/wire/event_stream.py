@@ -3,18 +3,25 @@
 Server-sent events are read as the HTML standard says (section 9.2.6, interpreting an event stream).
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
 _CR, _LF = 0x0D, 0x0A
+# The form of nearly all events: an id, a name or neither, and one line of data, all of which end with LF.
+_USUAL = re.compile(rb"(id: [^\n]*\n|event: [^\n]*\n|)data: ([^\n]*)\n\n")
 _MOST_COMMENTS = 1_024
 # Beyond it the time is years, and a number of any length is slow to read.
 _RETRY_DIGITS = 18
 
 
 class StreamError(Exception):
-    """The stream cannot be read on: a line or an event is longer than the limit."""
+    """The stream cannot be read on: a line or an event is longer than the limit. `before`: the events before it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.before: list[StreamEvent] = []
 
 
 class StreamEvent(NamedTuple):
@@ -53,12 +60,39 @@ class EventStream:
     def feed(self, data: bytes) -> list[StreamEvent]:
         """The events that these bytes complete. Raises StreamError."""
         events: list[StreamEvent] = []
-        for line in self._lines(data):
-            if not line:
-                self._dispatch(events)
-            else:
-                self._field(line)
+        if self._at_start and not self._rest and data[:1] not in (b"", _BOM[:1]):
+            self._at_start = False
+        try:
+            if not (self._rest or self._data or self._name or self._at_start or self._after_cr):
+                data = self._usual(data, events)
+            for line in self._lines(data) if data else ():
+                if not line:
+                    self._dispatch(events)
+                else:
+                    self._field(line)
+        except StreamError as error:
+            error.before = events
+            raise
         return events
+
+    def _usual(self, data: bytes, events: list[StreamEvent]) -> bytes:
+        """Reads whole events that all have the usual form, with one search for all of them. Returns the other bytes."""
+        end = data.rfind(b"\n\n") + 2
+        if end < 2 or end > self._most or _CR in data or 0 in data:
+            return data
+        found = _USUAL.findall(data, 0, end)
+        # Whether one follows the other.
+        if sum([len(head) + len(value) + 8 for head, value in found]) != end:
+            return data
+        for head, value in found:
+            name = b""
+            if head.startswith(b"id"):
+                self._id = head[4:-1]
+            elif head:
+                name = head[7:-1]
+            events.append(StreamEvent(name, value, self._id))
+        self.last_id = self._id
+        return data[end:]
 
     def _lines(self, data: bytes) -> Iterator[bytes]:
         rest = self._rest

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from greenlight_gate.transport.http_connection import Framing
 from greenlight_gate.transport.http_streams import HttpStreams
-from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post
+from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, NotOpened, Post
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
@@ -242,6 +242,31 @@ def test_a_tab_that_is_refused_is_not_opened(answer: bytes, status: int | None, 
     with pytest.raises(NotOpened, match=said) as refused:
         play(Seen().serving(answer), asking("q"))
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        Post("POST", "/a b"), Post("POST", "/a\r\nX: y"), Post("POST", "/\u00e9"),
+        Post("POST", "/", (("X", "a\r\nY: z"),)), Post("POST", "/", (("X", "a "),)),
+        Post("POST", "/", (("X y", "a"),)), Post("POST", "/", (("X", "\u20ac"),)),
+    ],
+)  # fmt: skip
+def test_what_http_does_not_allow_is_not_sent(post: Post) -> None:
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        with pytest.raises(ConnectionEnded, match="cannot be requested: HTTP does not allow"):
+            tab.send(b"1", post=post)
+
+    seen = Seen()
+    play(seen.serving(STREAM), part, opening=None)
+    assert seen.requests == []
+
+
+def test_what_follows_an_answer_unasked_is_given_to_no_request() -> None:
+    seen = Seen()
+    kept = play(seen.serving(whole(b"data: a\n\n") + HELLO, whole(b"data: b\n\n")), asking("q1", "q2"), opening=None)
+    assert kept.of("text") == [b"a", b"b"]
+    assert [len(requests) for requests in seen.requests] == [1, 1]
 
 
 def test_a_close_ends_all_streams_at_once() -> None:

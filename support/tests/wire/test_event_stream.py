@@ -34,7 +34,8 @@ CASES: list[tuple[bytes, list[tuple[str, str, str]], str, int | None]] = [
 ]  # fmt: skip
 STREAMS = st.lists(
     st.sampled_from([b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"\r", b"\n", b"\r\n", b"\n\n", b"\0", b"1",
-                     b"\xef\xbb\xbf", b"\xef", b"\xe2\x82\xac", b"x"]), max_size=60,
+                     b"\xef\xbb\xbf", b"\xef", b"\xe2\x82\xac", b"x", b"data: 1\n\n", b"id: 1\ndata: x\n\n",
+                     b"event: x\ndata: 1\n\n"]), max_size=60,
 ).map(b"".join)  # fmt: skip
 
 
@@ -98,6 +99,12 @@ def test_a_line_or_an_event_without_end_is_not_kept() -> None:
         EventStream(100).feed(b"data\n" * 101)
     with pytest.raises(StreamError, match="a line of more than 100 bytes"):
         LineStream(100).feed(b"x" * 101)
+
+
+def test_the_events_before_one_that_is_too_long_are_not_lost() -> None:
+    with pytest.raises(StreamError) as broken:
+        EventStream(100).feed(b"data: 1\n\ndata: 2\n\n" + b"data\n" * 101)
+    assert [event.data for event in broken.value.before] == [b"1", b"2"]
 
 
 def test_lines_of_json_split_anywhere() -> None:
