@@ -32,6 +32,15 @@ ask = "How did costs develop?"
 contains = [["storage", "disk"]]
 tools = ["search"]
 """
+_BY_HTTP = """profile = "agent-events-sse"
+[auth]
+obtain = "mint"
+send = "bearer"
+secret_env = "BENCH_SECRET"
+audience = "bench"
+"""
+# What signs the tokens of the target by HTTP, which name the users there.
+SECRET = {"BENCH_SECRET": "no secret, only long enough to sign tokens with"}
 _START_S = 10.0
 
 
@@ -76,10 +85,13 @@ def pin(pid: int, core: int | None) -> None:
         os.sched_setaffinity(pid, {core})
 
 
-def target_file(port: int) -> Path:
-    """A target file for the fast server."""
+def target_file(port: int, *, by_http: bool = False) -> Path:
+    """A target file for the fast server, or the one by HTTP, whose secret is in `SECRET`."""
     path = Path(tempfile.mkdtemp()) / "fast.toml"
-    path.write_text(_TARGET.format(port=port), encoding="utf-8")
+    text = _TARGET.format(port=port)
+    if by_http:
+        text = text.replace("ws://", "http://").replace("/ws", "").replace("[limits]", f"{_BY_HTTP}[limits]")
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -15,13 +15,7 @@ import argparse
 import compileall
 import json
 import os
-import re
-import resource
-import shutil
-import subprocess
 import sys
-import sysconfig
-import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -31,68 +25,18 @@ import greenlight_gate
 from greenlight_gate.probes.host_watch import HostWatch
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 
-from support.benchmarks.fast import PEERS, pin, serving, target_file
+from support.benchmarks.clients import USERS, client, engine, k6, locust
+from support.benchmarks.fast import PEERS, serving, target_file
 from support.benchmarks.speed_table import README, Speeds, machine, replaced, table
 
-USERS = 50
 BARS = {"k6": 4.0, "Locust": 6.0, "picows": 0.5}
-_SERVER_CORE, _CLIENT_CORE = 0, 1
-_EVENTS_OF_A_RUN = 7
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
-    if found is None:
-        raise SystemExit(f"{name} is not installed: pip install -e '.[bench]'")
-    return found
-
-
-def _client(command: list[str], environment: dict[str, str]) -> tuple[str, float]:
-    """What a client has printed, and the CPU seconds that it has used."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment},
-        preexec_fn=lambda: pin(0, _CLIENT_CORE),
-    )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{command[0]} ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
-    return done.stdout + done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def engine(port: int, seconds: float) -> float:
-    """`greenlight load`, all rules on."""
-    result = Path(tempfile.mkdtemp()) / "load.json"
-    target = str(target_file(port))
-    arguments = ["--environment", target, "--users", str(USERS), "--duration", str(seconds), "--json", str(result)]
-    _, cpu_s = _client([sys.executable, "-m", "greenlight_gate.cli.main", "load", *arguments], {})
-    said = json.loads(result.read_bytes())
-    assert said["findings"] == 0, said["rules"]
-    return float(said["checked_events"]) / cpu_s
-
-
-def k6(port: int, seconds: float) -> float:
-    """k6 with one thread for its scripts."""
-    command = [_tool("k6"), "run", "-q", "-e", f"PORT={port}", "-e", f"C={USERS}", "-e", f"T={seconds}"]
-    said, cpu_s = _client([*command, str(PEERS / "k6_runs.js")], {"GOMAXPROCS": "1"})
-    found = re.search(r"\bevents\.*: (\d+)", said)
-    assert found is not None, said
-    return int(found[1]) / cpu_s
-
-
-def locust(port: int, seconds: float) -> float:
-    """Locust with websocket-client."""
-    command = [_tool("locust"), "-f", str(PEERS / "locustfile.py"), "--headless", "-u", str(USERS), "-r", str(USERS)]
-    said, cpu_s = _client([*command, "-t", f"{seconds + 1:g}s", "--only-summary"], {"PORT": str(port)})
-    found = re.search(r"Aggregated +(\d+) +0\(0", said)
-    assert found is not None, said
-    return int(found[1]) * _EVENTS_OF_A_RUN / cpu_s
+_SERVER_CORE = 0
 
 
 def picows(port: int, seconds: float) -> float:
     """The floor for Python."""
     command = [sys.executable, str(PEERS / "picows_client.py"), str(port), str(USERS), str(seconds)]
-    said, cpu_s = _client(command, {})
+    said, cpu_s = client(command, {})
     result = json.loads(said.splitlines()[-1])
     assert result["bad"] == 0, result
     return float(result["events"]) / cpu_s
@@ -101,7 +45,10 @@ def picows(port: int, seconds: float) -> float:
 def measured(rounds: int, seconds: float) -> Speeds:
     """All clients in turn, so many times."""
     clients: dict[str, Callable[[int, float], float]] = {
-        "Greenlight": engine, "k6": k6, "Locust": locust, "picows": picows,
+        "Greenlight": lambda port, seconds: engine(target_file(port), seconds, {}),
+        "k6": lambda port, seconds: k6(port, seconds, "k6_runs.js"),
+        "Locust": lambda port, seconds: locust(port, seconds, "locustfile.py"),
+        "picows": picows,
     }  # fmt: skip
     rates: dict[str, list[float]] = {name: [] for name in clients}
     compileall.compile_dir(Path(greenlight_gate.__file__).parent, quiet=1)
