@@ -8,7 +8,10 @@ import msgspec
 
 
 class EventKind(StrEnum):
-    """The five promised kinds, the two other ways in which a run may end, and what is asked of the user during it."""
+    """The five promised kinds, the other two ways in which a run may end, what is asked of the user, and answer text.
+
+    ANSWER_PART is a piece of the answer's text before the whole: it comes as `More` alone, and nothing demands it.
+    """
 
     STARTED = "agent_started"
     THINKING = "agent_thinking"
@@ -19,6 +22,7 @@ class EventKind(StrEnum):
     STOPPED = "agent_stopped"
     INPUT_REQUESTED = "input_requested"
     INPUT_RECEIVED = "input_received"
+    ANSWER_PART = "answer_part"
 
     # Enum's own hash is slow, and kinds are looked up several times for each event.
     __hash__ = str.__hash__
@@ -106,7 +110,7 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
 
 
 class More(msgspec.Struct, frozen=True, gc=False):
-    """A continuation of an earlier event: the next token of a phase of thinking, or the same fact once more.
+    """A continuation: the next token of a phase of thinking, a piece of the answer, or the same fact once more.
 
     It counts as activity, and its text is searched for canaries; it is no event of its own.
     """

@@ -27,9 +27,9 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
     `tools` is the least number of tools; `parallel` asks that two of them are open at once; `failing_tool` that one
-    fails; `paced` that events arrive as they happen (TIMELINESS-3). `hidden` are the kinds of event that this wire does
-    not show. `approval`: the user has to approve its tool; `input_s`: how long the backend waits for that, if it is
-    known.
+    fails; `paced` that events arrive as they happen (TIMELINESS-3). `hidden` are the kinds of event that this wire or
+    this target does not show. `approval`: the user has to approve its tool; `input_s`: how long the backend waits for
+    that, if it is known.
     """
 
     prompt: str = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Reading, Several, Unmapped
+from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Reading, Several, Unmapped
 from greenlight_gate.findings import numbered, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.trace import (
@@ -141,7 +141,8 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
 
 def _no_event(reading: More | Ignored | Foreign, raw: str) -> tuple[str, str]:
     if isinstance(reading, More):
-        return f"more {reading.event.kind}", reading.event.text or ""
+        part = reading.event.kind is EventKind.ANSWER_PART
+        return str(reading.event.kind) if part else f"more {reading.event.kind}", reading.event.text or ""
     if isinstance(reading, Ignored):
         return "ignored", f"{reading.because}: {raw}"
     return "foreign", f"{reading.what} {reading.owner}: {raw}"

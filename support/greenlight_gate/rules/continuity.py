@@ -6,16 +6,20 @@ closed during a run. By HTTP, the same is true of the streams of one connection 
 is in order, and their numbers interleave.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from greenlight_gate.events import Control, Event
 from greenlight_gate.findings import numbered
+from greenlight_gate.rules.content import shown
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Thread, ThreadOrder
 
 MOST_KEYS = 4096
+MOST_PARTS = 4096
 _MOST_NUMBERS = 16_384
 _MOST_MISSING = 1024
+_MOST_REPEATS = 64
 
 
 def on_repeat(event: Event, n: int, report: Report, run: RunState | None) -> None:
@@ -65,6 +69,45 @@ def on_unread(orders: Iterable[ThreadOrder]) -> None:
     for order in orders:
         order.unread = order.unread + 1 if order.unread_due == order.due else 1
         order.unread_due = order.due
+
+
+def on_answer(run: RunState, event: Event, n: int, report: Report) -> None:
+    """CONTINUITY-2: the parts of the answer are all of the whole one, and came in another order or twice.
+
+    A part may be missing, since servers add to the whole what they did not stream; and a run that was restored, or in
+    which several agents speak, may show parts again or in turn.
+    """
+    parts = run.parts or []
+    apart = len({part.agent for part in parts}) > 1 or len(parts) > MOST_PARTS
+    if apart or run.shown is not None or (run.ask is not None and run.ask.resumed):
+        return
+    whole, texts = _squeezed(event.text or ""), [_squeezed(part.text) for part in parts]
+    came = "".join(texts)
+    if not whole or whole in came or came in whole:
+        return
+    first, size = len(texts), 0
+    while first and size < len(whole):
+        first -= 1
+        size += len(texts[first])
+    latest = "".join(texts[first:])
+    how = "in another order" if size == len(whole) and Counter(latest) == Counter(whole) else ""
+    if how or any(whole in "".join(once) for once in _without_repeats(texts)):
+        streamed = "".join(part.text for part in parts)
+        actual = f"{how or 'twice'}: {shown(streamed)}, and as a whole {shown(event.text)}"
+        report("CONTINUITY-2", "the parts of the answer once and in its order", actual, parts[0].n, n, run=run)
+
+
+def _without_repeats(texts: Sequence[str]) -> Iterable[Sequence[str]]:
+    """The parts without all that repeat the part before, and without each of the first of them."""
+    repeated = [number for number in range(1, len(texts)) if texts[number] and texts[number] == texts[number - 1]]
+    if repeated:
+        yield [text for number, text in enumerate(texts) if number not in repeated]
+    for number in repeated[:_MOST_REPEATS]:
+        yield [*texts[:number], *texts[number + 1 :]]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def on_no_rest(run: RunState, n: int, report: Report, *, late: bool) -> None:

@@ -64,6 +64,11 @@ def on_late_sub_agent(parent: RunState, event: Event, n: int, report: Report) ->
     on_wrong_step("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=report)
 
 
+def on_late_part(run: RunState, event: Event, n: int, report: Report) -> None:
+    """LIFECYCLE-3: a part of the answer comes after the end of its run."""
+    on_wrong_step("LIFECYCLE-3", Stage.ENDED, run, event, n, report=report)
+
+
 def on_error(ask: Request, error: Control, n: int, report: Report) -> None:
     """LIFECYCLE-1: an error in place of a run."""
     said = f"error {error.values.get('code')}: {shown(str(error.values.get('text')))}"

@@ -36,7 +36,7 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
                 f"but it has no {name!r}{nearest(name, sorted(spec.captured) or ['none'])}"
             )
     for need in target.accepted_gaps:
-        if need in tuple(EventKind) and need not in spec.absent:
+        if need in tuple(EventKind) and need not in (*spec.absent, EventKind.THINKING):
             raise Misconfigured(
                 f"{target.name}: accepted_gaps.{need}: expected an event that this profile cannot show, "
                 f"but the profile {profile.name} reads {need}"
@@ -56,6 +56,9 @@ def shows_token(profile: Profile) -> bool:
     return any("{token}" in repr(part) for part in parts)
 
 
-def not_observable(profile: Profile) -> dict[str, str]:
-    """The kinds of event that the profile cannot show, each with a reason to print."""
-    return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
+def not_observable(profile: Profile, target: Target) -> dict[str, str]:
+    """The kinds of event that the profile or the target cannot show, each with a reason to print."""
+    own = {str(EventKind.THINKING): f"{target.name} shows no reasoning"} if target.shows_no_reasoning else {}
+    return own | {
+        kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()
+    }

@@ -328,7 +328,7 @@ class ValidationSession:
         """What the evidence of a session that begins now (epoch seconds) says of what is judged."""
         plan, target = self.plan, self.target
         absent = {need: reason for need in NEEDS if (reason := self.lacks(need)) is not None}
-        absent |= not_observable(self.profile)
+        absent |= not_observable(self.profile, target)
         if not target.limits.allow_stress:
             absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
         return JudgedTarget(

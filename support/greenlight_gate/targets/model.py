@@ -294,7 +294,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
         return Expect(
             prompt=self.asked(prompt, canary),
-            thinking=prompt.thinking,
+            thinking=prompt.thinking and not self.shows_no_reasoning,
+            hidden=(EventKind.THINKING,) if self.shows_no_reasoning else (),
             tools=len(prompt.tools),
             parallel=prompt_name == "parallel_tools",
             failing_tool=prompt_name == "failing_tool",
@@ -336,6 +337,11 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         }
         absent, how = absences.get(need, (False, ""))
         return f"{self.name} {how}" if absent else None
+
+    @property
+    def shows_no_reasoning(self) -> bool:
+        """Whether the target accepts that its agent does not reason, on a wire that could show it."""
+        return EventKind.THINKING in self.accepted_gaps
 
     def _prompt(self, name: str) -> Prompt:
         if name not in PROMPTS:

@@ -15,6 +15,12 @@ def renamed(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
             if isinstance(request, dict) and request.get("each") == "window":
                 request["each"] = "tab"
                 warnings[f'{part}: each = "window" is now called each = "tab"'] = None
+    events = today.get("event")
+    for event in events if isinstance(events, list) else ():
+        if isinstance(event, dict) and (event.get("is"), event.get("collapse")) == ("agent_completed", "always"):
+            event["is"] = "answer_part"
+            del event["collapse"]
+            warnings['event: is = "agent_completed" with collapse = "always" is now called is = "answer_part"'] = None
     return today, tuple(warnings)
 
 

@@ -19,6 +19,7 @@ class EventRule(msgspec.Struct, frozen=True):
     """[[event]]: a frame that meets `when` is an event of this kind.
 
     `each`: the path of a list; there is an event for each of its items that meets the conditions on `$item`.
+    A rule for answer_part gives pieces of the answer, which are no events.
     `collapse`: what follows of the same kind is more of the same, "until_other_kind" comes; or "always", for pieces of
     what another frame tells as a whole. `once`: the field by which
     a fact that was reported before is known. `synthesised`: what the event is inferred from. `go_on`: later rules may

@@ -117,7 +117,7 @@ class CompiledProfile:
 class _RunState:
     """What is known of a run that is under way."""
 
-    __slots__ = ("events", "facts", "kept", "open", "phase")
+    __slots__ = ("answer", "events", "facts", "kept", "open", "phase")
 
     def __init__(self) -> None:
         self.events = 0
@@ -125,6 +125,8 @@ class _RunState:
         self.phase: EventKind | None = None
         self.facts: set[tuple[EventKind, str, str]] = set()
         self.kept: dict[str, Any] = {}
+        # The parts of its answer so far.
+        self.answer = ""
 
 
 class Reader:
@@ -326,6 +328,9 @@ class Reader:
         if self.problems:
             event = msgspec.structs.replace(event, problems=(*self.problems, *event.problems))
         state = self._runs.get(event.run) or self.state(event.run)
+        if event.kind is EventKind.ANSWER_PART:
+            self._part_of_answer(event, state, out)
+            return
         collapse = rule.collapse
         if collapse != "no" and (state.phase is event.kind or collapse == "always"):
             out.append(More(event))
@@ -333,9 +338,19 @@ class Reader:
         if self._once is not None and not self._is_new(event, state):
             out.append(More(event))
             return
+        if event.text is None and state.answer and event.kind is EventKind.COMPLETED and event.parent is None:
+            event = msgspec.structs.replace(event, text=state.answer)
         if self._absent and not rule.synthesised:
             self._infer(event, state, out)
         self._emit(event, state, out)
+
+    def _part_of_answer(self, event: Event, state: _RunState, out: list[Reading]) -> None:
+        """A piece of the answer: no event, but it shows that the run has begun, and ends a phase of thinking."""
+        if EventKind.STARTED in self._absent:
+            self._infer(event, state, out)
+        state.phase = event.kind
+        state.answer = (state.answer + (event.text or ""))[:_MOST_TEXT]
+        out.append(More(event))
 
     def _is_new(self, event: Event, state: _RunState) -> bool:
         """Whether no event of this kind said the same before, by the fields that a rule for the kind has as `once`."""

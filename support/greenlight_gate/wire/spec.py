@@ -392,7 +392,7 @@ def _is_plain(frame: Frame, controls: tuple[tuple[str, ControlSpec], ...], event
     simple = all(not isinstance(wanted, dict) for _, control in controls for wanted in control.when.values())
     fields = [entry for found in events.values() for entry in found.values()]
     own = any(field.regex or field.value is not None for field, _ in fields)
-    own = own or any(path.startswith("$") for _, paths in fields for path in paths)
+    own = own or any(path.startswith("$") for _, paths in fields for path in paths) or EventKind.ANSWER_PART in events
     return simple and not own and frame.codecs == ("json",) and not frame.binary and bool(frame.kind)
 
 
@@ -405,7 +405,7 @@ def _complete(spec: Spec) -> None:
                 raise ProfileError(f"{where}: {name!r} is already the name of {claimed[name]}, expected another one")
     if spec.events and not spec.frame.kind:
         raise ProfileError("frame.kind: expected the path that names a frame's kind, got nothing")
-    shown = {*spec.events, *(rule.kind for rule in spec.rules if rule.collapse != "always")}
+    shown = {*spec.events, *(rule.kind for rule in spec.rules if rule.collapse != "always")} - {EventKind.ANSWER_PART}
     for kind in (EventKind.STARTED, EventKind.COMPLETED):
         if kind not in shown and kind not in spec.absent:
             hint = "" if spec.plain else f' ([[event]] with is = "{kind}", or why not in [absent])'
@@ -444,7 +444,7 @@ def _only_synthesised(spec: Spec, kind: EventKind) -> bool:
 def _absent(data: dict[str, Any]) -> dict[str, str]:
     section: dict[str, str] = convert(table(data, "absent"), dict[str, str], "absent")
     for name, reason in section.items():
-        one_of(name, tuple(EventKind), f"absent.{name}")
+        one_of(name, [kind for kind in EventKind if kind is not EventKind.ANSWER_PART], f"absent.{name}")
         if name == EventKind.COMPLETED:
             raise ProfileError(
                 f"absent.{name}: expected an end that can be seen, since no run can be judged without it"

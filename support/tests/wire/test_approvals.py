@@ -87,10 +87,10 @@ def test_agno() -> None:
     seen = Recorded(shipped("agno"), capture("agno-approval"))
     assert {who: [kind for kind, *_ in events] for who, events in seen.events.items()} == {
         "ada": [
-            "agent_started", "agent_thinking", "input_requested", "tool_executing", "tool_completed", "agent_thinking",
+            "agent_started", "agent_thinking", "input_requested", "tool_executing", "tool_completed",
             "agent_completed",
         ],
-        "bashir": ["agent_started", "agent_thinking", "input_requested", "agent_thinking", "agent_completed"],
+        "bashir": ["agent_started", "agent_thinking", "input_requested", "agent_completed"],
     }  # fmt: skip
     request = asked(seen, "ada")
     tools = [event.call for event in seen.whole["ada"] if event.kind in ("tool_executing", "tool_completed")]

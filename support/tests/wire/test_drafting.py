@@ -21,7 +21,7 @@ ALL_FIVE = {"agent_started", "agent_thinking", "tool_executing", "tool_completed
     [
         ("agno", ["sse?", "json"], ALL_FIVE),
         ("autogenstudio", ["json"], ALL_FIVE),
-        ("google-adk", ["json"], ALL_FIVE - {"agent_started"}),
+        ("google-adk", ["json"], ALL_FIVE - {"agent_started", "agent_thinking"}),
         ("jupyter", ["json"], ALL_FIVE),
         ("jupyter-v1", ["jupyter-v1"], ALL_FIVE),
     ],
@@ -33,14 +33,14 @@ def test_a_draft_reads_what_can_be_guessed(name: str, codecs: list[str], shown: 
     seen = Recorded(profile, capture(name))
     assert seen.unmapped == []
     assert {kind for events in seen.events.values() for kind, _, _, _ in events} >= shown
-    assert "TODO" in text
+    assert "# Every line is a guess" in text
 
 
 # The least percentage of frames that an untouched draft reads as the finished profile does: draft_shares prints them.
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("agno.jsonl", 56), ("autogenstudio.jsonl", 100), ("autogenstudio-auth.jsonl", 100), ("google-adk.jsonl", 100),
+        ("agno.jsonl", 100), ("autogenstudio.jsonl", 95), ("autogenstudio-auth.jsonl", 95), ("google-adk.jsonl", 100),
         ("jupyter.jsonl", 92), ("jupyter-v1.jsonl", 90), ("chromium.har", 97),
     ],
 )  # fmt: skip

@@ -41,7 +41,7 @@ def test_doctor_shows_how_each_frame_was_read_and_records_them(environ: dict[str
 
     checked = greenlight(tmp_path, "profile", "check", str(HERE / "quill" / "quill.toml"), str(record), env=environ)
     assert checked.code == 0, checked.out + checked.err
-    assert "35  more       agent_completed" in checked.out
+    assert "35  part       answer_part" in checked.out
 
 
 def test_the_whole_verdict_and_the_same_one_offline(environ: dict[str, str], tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_value_that_the_target_does_not_give(environ: dict[str, str], tmp_path
             "QUILL_PASSWORT (values.password): expected the value of password",
         ),
         ("env:QUILL_PASSWORD", "file:none.json", "values.password: expected a file with JSON"),
-        ("[accepted_gaps]\n", '[accepted_gaps]\nagent_thinking = "x"\n', "accepted_gaps.agent_thinking: expected"),
+        ("[accepted_gaps]\n", '[accepted_gaps]\ntool_executing = "x"\n', "accepted_gaps.tool_executing: expected"),
     ):
         assert old in text
         broken = tmp_path / "broken.toml"

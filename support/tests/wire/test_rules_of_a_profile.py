@@ -176,6 +176,50 @@ def test_tokens_are_one_phase_until_another_kind_comes() -> None:
     assert read(found, type="end", id=2, text="own") == [("agent_completed", "own")]
 
 
+PARTS = """
+[absent]
+tool_executing = "it has no tools"
+[[event]]
+when = { type = "token" }
+is = "agent_thinking"
+collapse = "until_other_kind"
+text = "text"
+[[event]]
+when = { type = "part" }
+is = "answer_part"
+text = "text"
+"""
+
+
+def test_parts_of_the_answer_are_no_events_and_are_the_answer_where_its_end_has_no_text() -> None:
+    found = Profile.from_toml(HEAD + PARTS + END.replace('"text"', '"text?"')).reader()
+    assert isinstance(found, Reader)
+    frames = (("go", None), ("token", "a"), ("part", "It is "), ("token", "b"), ("part", "391."), ("end", None))
+    told = [read(found, type=kind, id=1, text=text)[0] for kind, text in frames]
+    assert told == [
+        ("agent_started", None), ("agent_thinking", "a"), ("more", "It is "), ("agent_thinking", "b"),
+        ("more", "391."), ("agent_completed", "It is 391."),
+    ]  # fmt: skip
+    read(found, type="part", id=2, text="Lost")
+    assert read(found, type="end", id=2, text="Whole.") == [("agent_completed", "Whole.")]
+
+
+def test_a_part_of_the_answer_shows_that_a_run_has_begun_where_nothing_else_does() -> None:
+    rules = PARTS.replace("tool_executing", "agent_started")
+    found = Profile.from_toml(HEAD.partition("[[event]]")[0] + rules + END).reader()
+    assert read(found, type="part", id=1, text="It") == [("agent_started", None), ("more", "It")]  # type: ignore[arg-type]
+    assert read(found, type="part", id=1, text=" is") == [("more", " is")]  # type: ignore[arg-type]
+
+
+def test_the_former_name_of_parts_of_the_answer_still_works_and_is_warned() -> None:
+    former = PARTS.replace('is = "answer_part"', 'is = "agent_completed"\ncollapse = "always"')
+    spec = Profile.from_toml(HEAD + former + END).spec
+    assert [str(rule.kind) for rule in spec.rules[1:3]] == ["agent_thinking", "answer_part"]
+    assert spec.deprecated == (
+        'event: is = "agent_completed" with collapse = "always" is now called is = "answer_part"',
+    )
+
+
 def test_the_same_fact_on_two_streams_is_told_once() -> None:
     found = reader(TOOLS.replace('each = "items"', 'each = "items"\nonce = "call"', 1))
     items = [{"name": "a", "id": 1}]
@@ -382,8 +426,7 @@ def test_a_message_that_no_codec_can_read_may_be_ignored_by_its_text() -> None:
 PER_RUN = """
 [[event]]
 when = { type = "token" }
-is = "agent_completed"
-collapse = "always"
+is = "answer_part"
 text = "text"
 gather = { answer = "text" }
 [[event]]

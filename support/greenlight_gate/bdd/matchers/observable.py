@@ -26,7 +26,8 @@ def claim(question: UserRequest, pattern: EventPattern) -> None:
     if reason is not None:
         raise NotExercised(f"{pattern.kind} is not observable here: {reason}", pattern.kind)
     if _is_unasked(question, pattern):
-        raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
+        need = pattern.kind if pattern.kind in question.expect.hidden else ""
+        raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}", need)
 
 
 def must_have_shown(question: UserRequest, kind: EventKind) -> None:

@@ -79,7 +79,7 @@ class FrameSummary:
 def _pieces_warning(same: int, runs: int) -> str:
     return (
         f"the text of agent_thinking is the beginning of the answer in {same} of {numbered(runs, 'run')}: pieces of "
-        'the answer are no reasoning; map them to agent_completed with collapse = "always"'
+        'the answer are no reasoning; map them with is = "answer_part"'
     )
 
 
@@ -114,11 +114,11 @@ def _begins(answer: str, pieces: list[str]) -> bool:
 
 
 def _named(part: Event | Control | Unmapped | More | Ignored | Foreign) -> tuple[str, str]:
-    """The group (event, more, lifecycle, ignored, foreign or unmapped), and the name within it."""
+    """The group (event, part, more, lifecycle, ignored, foreign or unmapped), and the name within it."""
     if isinstance(part, Event):
         return "event", f"{part.kind}{' (inferred)' if part.synthesised else ''}"
     if isinstance(part, More):
-        return "more", str(part.event.kind)
+        return "part" if part.event.kind is EventKind.ANSWER_PART else "more", str(part.event.kind)
     if isinstance(part, Control):
         return "lifecycle", part.name
     if isinstance(part, Ignored):

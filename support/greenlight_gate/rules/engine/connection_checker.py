@@ -414,6 +414,8 @@ class ConnectionChecker:
 
     def _more(self, event: Event, at: float, n: int) -> None:
         run = self._runs.get(event.run)
+        if run is None and event.kind is EventKind.ANSWER_PART:
+            run = self._attribute(event, at, n)
         if event.problems:
             # A piece need not have all fields of the whole, but its frame is to be well-formed as well.
             form = tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)

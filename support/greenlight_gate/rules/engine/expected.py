@@ -54,7 +54,7 @@ def observable(expect: Expect, absent: Collection[str]) -> Expect:
         tools=0 if no_tools else expect.tools,
         parallel=expect.parallel and not no_tools,
         failing_tool=expect.failing_tool and EventKind.TOOL_COMPLETED not in absent,
-        hidden=tuple(absent),
+        hidden=tuple(dict.fromkeys((*expect.hidden, *absent))),
     )
 
 

@@ -12,6 +12,7 @@ from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.input_checker import InputChecker
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import (
+    AnswerPart,
     OpenTool,
     Request,
     RunState,
@@ -26,6 +27,7 @@ _TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 _COMPLETED: Final = EventKind.COMPLETED
 _STOPPED: Final = EventKind.STOPPED
+_ANSWER_PART: Final = EventKind.ANSWER_PART
 _ASKED: Final = Stage.ASKED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
@@ -179,8 +181,8 @@ class RunChecker:
         if run.tools:
             pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.requests.registry.answers, self.report)
-        if event.kind is _COMPLETED and not (run.has_thought and run.has_result):
-            content.on_placeholders(run, n, self.report)
+        if event.kind is _COMPLETED:
+            self._completed(run, event, n)
         if event.kind is _STOPPED or run.order.stopped is not None:
             self._around_a_stop(run, event, at, n)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
@@ -195,6 +197,12 @@ class RunChecker:
         if run.inputs is not None:
             self.requests.registry.no_longer_asks(run)
         self.requests.settle(run, event.event_id if event.event_id is not None else event.seq)
+
+    def _completed(self, run: RunState, event: Event, n: int) -> None:
+        if not (run.has_thought and run.has_result):
+            content.on_placeholders(run, n, self.report)
+        if run.parts is not None:
+            continuity.on_answer(run, event, n, self.report)
 
     def _around_a_stop(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A run was stopped, or one has ended in a thread in which the last answer was stopped."""
@@ -228,12 +236,19 @@ class RunChecker:
         root = run.root
         if at - root.last_at > self._silence_s and root.stage is _OPEN:
             timeliness.on_silence(root, at, n, self._silence_s, self.report)
+        if event.kind is _ANSWER_PART and run.stage is _ENDED:
+            lifecycle.on_late_part(run, event, n, self.report)
         for alive in {id(run): run, id(root): root}.values():
             alive.last_at = at
             alive.last_n = n
-        if event.text:
-            self._say(run, n if event.kind is _THINKING else -n, event.text)
+        if not event.text:
+            return
+        self._say(run, n if event.kind is _THINKING else -n, event.text)
+        if event.kind is _THINKING:
             run.has_thought = run.has_thought or not content.is_placeholder(event.text)
+        elif event.kind is _ANSWER_PART and len(run.parts or ()) <= continuity.MOST_PARTS:
+            run.parts = run.parts or []
+            run.parts.append(AnswerPart(n, at, event.agent, event.text))
 
     def gave_up(self, ask: Request, run: RunState, at: float, n: int) -> None:
         """The user waited in vain for the next event of a run. One that waits for the user owes none."""

@@ -105,6 +105,15 @@ class OpenTool(msgspec.Struct, eq=False, gc=False):
     arguments: Any = None
 
 
+class AnswerPart(NamedTuple):
+    """A piece of an answer: its record, when it came (seconds on the trace's clock), whose it is, and its text."""
+
+    n: int
+    at: float
+    agent: str | None
+    text: str
+
+
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
 class RunState:
     """One run. Its memory does not grow with the number of events, but for bounded windows.
@@ -125,6 +134,7 @@ class RunState:
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
     `inputs`: what was asked of the user in it or by its sub-agents, None where nothing was; `waits_since`: since when
     it waits for an answer, and `waited_s`: for how long it has waited so far.
+    `parts`: the pieces of its answer that came before the whole, each with its record and its agent, within a bound.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
@@ -157,6 +167,7 @@ class RunState:
         "other_text",
         "other_text_n",
         "parent",
+        "parts",
         "recent",
         "request",
         "said",
@@ -238,6 +249,7 @@ class RunState:
         self.inputs: list[AskedInput] | None = None
         self.waited_s = 0.0
         self.waits_since: float | None = None
+        self.parts: list[AnswerPart] | None = None
 
     @property
     def root(self) -> "RunState":

@@ -90,7 +90,7 @@ class _Events:
         if self.end is not None and not self.text[self.end]:
             self.answer_from = self._source_of_answer()
         self.pieces = {
-            kind for kind, event in self.events.items() if event is EventKind.THINKING and self._begins_answer(kind)
+            kind for kind, event in self.events.items() if event is EventKind.THINKING and self._is_of_answer(kind)
         }
         thoughts = {kind for kind, event in self.events.items() if event is EventKind.THINKING} - self.pieces
         if not thoughts and (plan := self._plan()) not in (None, self.answer_from):
@@ -172,18 +172,34 @@ class _Events:
                 votes[(wholes or texts)[-1]] += 1
         return votes.most_common(1)[0][0] if votes else None
 
-    def _begins_answer(self, kind: Kind) -> bool:
-        """Whether the pieces of this kind are the beginning of the answer, in most runs."""
-        if self.end is None or not self.text[self.end]:
-            return False
-        same = 0
+    def _is_of_answer(self, kind: Kind) -> bool:
+        """Whether the pieces of this kind are the beginning of the answer, in most runs that have both."""
+        if kind is self.answer_from:
+            return True
+        same = runs = 0
         for group in self.groups:
-            pieces = "".join(_text(frame, self.text[kind]) for frame in group if self.kind_of.get(id(frame)) is kind)
-            answer = next(
-                (_text(frame, self.text[self.end]) for frame in group if self.kind_of.get(id(frame)) is self.end), ""
-            )
-            same += bool(pieces.strip()) and answer.startswith(pieces.strip())
-        return same * 2 > len(self.groups)
+            answer, streams = self._answer_in(group), self._streams_in(group, kind)
+            runs += bool(answer and streams)
+            same += any(answer.startswith(stream) for stream in streams)
+        return same * 2 > runs
+
+    def _answer_in(self, group: Sequence[Any]) -> str:
+        """The answer as a whole: of the last frame that has it."""
+        source = self.answer_from if self.answer_from is not None else self.end
+        if source is None or not self.text[source]:
+            return ""
+        texts = [_text(frame, self.text[source]) for frame in group if self.kind_of.get(id(frame)) is source]
+        return next((text for text in reversed(texts) if text.strip()), "")
+
+    def _streams_in(self, group: Sequence[Any], kind: Kind) -> list[str]:
+        """The texts of the frames of a kind that come one after the other, joined."""
+        streams = [""]
+        for frame in group:
+            if self.kind_of.get(id(frame)) is kind:
+                streams[-1] += _text(frame, self.text[kind])
+            else:
+                streams.append("")
+        return [text for stream in streams if (text := stream.strip())]
 
     # The text -----------------------------------------------------------------------------------------------------
 
@@ -243,10 +259,10 @@ class _Events:
         filled = Kind({**kind.terms, text: {"not_empty": True}}, [], "") if empty else kind
         piece = kind in self.pieces
         if piece:
-            yield "# The answer begins with these texts: they are pieces of it, and no reasoning."
-        yield from ("[[event]]", filled.when, f'is = "{EventKind.COMPLETED if piece else event}"')
-        if event is EventKind.THINKING:
-            yield f'collapse = "{"always" if piece else "until_other_kind"}"'
+            yield "# The answer is made of these texts: they are parts of it, and no reasoning."
+        yield from ("[[event]]", filled.when, f'is = "{EventKind.ANSWER_PART if piece else event}"')
+        if event is EventKind.THINKING and not piece:
+            yield 'collapse = "until_other_kind"'
         if event is EventKind.COMPLETED and not text:
             yield 'text = "$answer"' if self.answer_from is not None else '# text = "PATH"'
         elif event is not EventKind.STARTED:
@@ -259,8 +275,7 @@ class _Events:
 
     def _kept(self, kind: Kind) -> Iterator[str]:
         if kind is self.answer_from:
-            stream = self.events[kind] is EventKind.THINKING
-            yield f'{"gather" if stream else "remember"} = {{ answer = "{self.text[kind]}" }}'
+            yield f'{"gather" if kind in self.pieces else "remember"} = {{ answer = "{self.text[kind]}" }}'
 
     def _missing(self) -> Iterator[str]:
         found = {event for kind, event in self.events.items() if kind not in self.pieces}
