@@ -12,7 +12,8 @@ from greenlight_gate.bdd.context import (
     world_of,
 )
 from greenlight_gate.bdd.matchers.demand import demand
-from greenlight_gate.bdd.matchers.request_matchers import answers, each, has_text_at_its_end
+from greenlight_gate.bdd.matchers.event_patterns import completed
+from greenlight_gate.bdd.matchers.request_matchers import answers, each, has_text_at_its_end, never_shows
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, empty, greater_than, greater_than_or_equal_to, has_length, is_, less_than_or_equal_to
 
@@ -132,6 +133,20 @@ def back_in_time(context: Context, percent: int, seconds: int) -> None:
     in_time = sum(took <= seconds for took in network.returns_s)
     assert_that(network.tries, greater_than(0))
     demand("RECOVERY", 100 * in_time / network.tries, greater_than_or_equal_to(percent), "percent back in time")
+
+
+@when("{user:User} leaves once a tool has started, and is back at once")
+def leaves_and_is_back(context: Context, user: str) -> None:
+    network_of(context).leave_and_return(world_of(context).asking(user), EventKind.TOOL_EXECUTING)
+
+
+@then("the answer that {user:User} left has gone on, or has ended where that is promised")
+def left_as_promised(context: Context, user: str) -> None:
+    question = network_of(context).left(user)
+    if world_of(context).suite.profile.promises.runs_end_with_connection:
+        demand("LIFECYCLE-8", question, never_shows(completed()))
+    else:
+        demand("LIFECYCLE-6", question, answers())
 
 
 # Questions under way -------------------------------------------------------------------------------------------

@@ -51,6 +51,16 @@ Feature: Users reconnect
       And Goran reconnects with an expired token, and then with a new one
       Then Goran receives the right answer
 
+  Rule: What a user leaves behind goes on or ends, as the backend promises
+
+    Example: An answer that its user leaves goes on or ends, as the profile promises
+      Given Ada is in a conversation over an unstable connection
+      When Ada begins a question that takes long
+      And Ada leaves once a tool has started, and is back at once
+      And Ada continues with a question that needs a tool
+      Then the answer that Ada left has gone on, or has ended where that is promised
+      And Ada receives the right answer
+
   @alone
   Rule: All users can reconnect at the same moment
 

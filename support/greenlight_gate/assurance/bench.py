@@ -207,22 +207,24 @@ class Bench:
 
     def judge_started(
         self, names: Sequence[str], defects: Sequence[str], services: str = "", *, promise: str = "",
-        rules: Mapping[str, Rule] = RULES,
+        by_http: bool = False, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """The same for a backend that the suite starts itself, with these defects, and may end.
 
         With a folder for `services` it is a whole stack, which is stopped after the session. `promise`: one more that
-        the profile makes.
+        the profile makes. `by_http`: its chat by HTTP is judged.
         """
         known = scenarios(self.root / "features")
-        kind, budgets = ("local", _STACK_BUDGETS) if services else ("embedded", _OWN_BUDGETS)
+        own = "embedded-sse" if by_http else "embedded"
+        kind, budgets = ("local", _STACK_BUDGETS) if services else (own, _OWN_BUDGETS)
         text = (Path(settings.__file__).parent / f"{kind}.toml").read_text("utf-8")
         text = text if "[budgets]\n" in text else f"{text}\n[budgets]\n"
         if promise:
-            profile = settings.profile_text("agent-events", self.folder)[1]
+            name = "agent-events-sse" if by_http else "agent-events"
+            profile = settings.profile_text(name, self.folder)[1]
             promised = profile.replace("[promises]\n", f"[promises]\n{promise} = true\n")
             (self.folder / "promising.toml").write_text(promised, encoding="utf-8")
-            text = text.replace('profile = "agent-events"', 'profile = "promising.toml"')
+            text = text.replace(f'profile = "{name}"', 'profile = "promising.toml"')
         target = self.folder / f"{kind}.toml"
         target.write_text(text.replace("[budgets]\n", f"[budgets]\n{budgets}"), encoding="utf-8")
         environ = {**self._environ, **({"GREENLIGHT_SERVICES_DIR": services} if services else {})}

@@ -77,7 +77,9 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     bench.take_steps(Path(job.steps) if job.steps else None)
     rules = rules_without(job.without) if job.without else RULES
     if job.services or job.started or job.promise:
-        return bench.judge_started(job.scenarios, job.defects, job.services, promise=job.promise, rules=rules)
+        return bench.judge_started(
+            job.scenarios, job.defects, job.services, promise=job.promise, by_http=job.by_http, rules=rules
+        )
     if job.crowded:
         bench.fresh()
     bench.give(*job.defects)

@@ -111,6 +111,8 @@ _BY_SCENARIO = {
     _AWAY: """
         events_lost_across_reconnect replay_buffer_drops_oldest resume_unknown_but_says_ok replay_duplicates
         replay_out_of_order resume_begins_one_event_too_late""",
+    "resilience/2: An answer that its user leaves goes on or ends, as the profile promises": """
+        closed_stream_stops_its_run closed_stream_leaves_its_run""",
     "resilience/4: Heartbeats go on while tools run": "heartbeats_stop_while_tools_run",
     "resilience/4: A connection that no longer responds is closed, and an idle one stays open": "idle_cut_after",
     _TOGETHER: """
@@ -193,6 +195,7 @@ SLOW: Mapping[str, str] = {
     "token_cache_ignores_expiry": "a token has to expire first",
     "half_open_after_reconnect": "the connection is lost during a run, and the suite waits for the missing events",
     "disconnect_leaves_the_model_running": "a backend is started that promises to end runs with their connections",
+    "closed_stream_leaves_its_run": "a backend is started that promises to end runs with their connections",
     "drops_one_in": "every user asks twice, and the suite waits two budgets for a lost run",
 }
 # The rule that must report the defect, if it is not the first one in the registry.
@@ -208,11 +211,13 @@ BY_HTTP = frozenset({
     "error_page_with_status_200", "stream_buffered_until_its_end", "stream_open_after_the_end",
     "stream_cut_after_its_last_event", "data_lines_without_their_field", "only_comments_before_the_answer",
     "resume_begins_one_event_too_late", "answers_sent_on_the_newest_stream", "retried_post_starts_a_second_run",
+    "closed_stream_stops_its_run", "closed_stream_leaves_its_run",
 })  # fmt: skip
 # These break a promise that the default profile does not make.
 _PROMISED = {
     "token_expiry_ends_a_running_answer": "runs_outlive_tokens",
     "disconnect_leaves_the_model_running": "runs_end_with_connection",
+    "closed_stream_leaves_its_run": "runs_end_with_connection",
 }
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})

@@ -92,10 +92,16 @@ def healthy_jobs() -> list[Job]:
     """Every scenario that proves a defect, against a backend without any."""
     proofs = [proof for proof in PROOFS.values() if not proof.replicated]
     names = list(dict.fromkeys(name for proof in proofs for name in proof.scenarios))
-    by_http = tuple(dict.fromkeys(name for proof in proofs if proof.by_http for name in proof.scenarios))
+    by_http = tuple(
+        dict.fromkeys(name for proof in proofs if proof.by_http and not proof.promise for name in proof.scenarios)
+    )
     crowded = [name for name in names if name.startswith(("performance", "stress"))]
     others = [name for name in names if name not in crowded]
-    promised = [Job((), proof.scenarios, promise=proof.promise) for proof in PROOFS.values() if proof.promise]
+    promised = [
+        Job((), proof.scenarios, promise=proof.promise, by_http=proof.by_http)
+        for proof in PROOFS.values()
+        if proof.promise
+    ]
     # It has the machine to itself: other sessions must not slow it down.
     return [
         *(Job((), tuple(group), crowded=True) for group in (others, crowded)),

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 HOOKS = frozenset({
     "accepted", "access", "acting", "answer", "approval", "begin", "body", "cancel", "choice", "closing",
     "credentials", "delivery", "draft", "ended", "expiry", "frame", "greeting", "handshake", "head", "incoming",
-    "metrics", "model_call", "outcome", "outlive", "ping", "prompt", "refusal", "repeated", "replay", "route",
+    "leave", "metrics", "model_call", "outcome", "outlive", "ping", "prompt", "refusal", "repeated", "replay", "route",
     "subprotocol", "tool", "unfinished", "wait",
 })  # fmt: skip
 
@@ -193,6 +193,10 @@ class Chain:
     def cancel(self, run: object) -> bool:
         """When a run is stopped. `(run) -> bool`: whether it is actually stopped."""
         return all(hook(run) for hook in self._at["cancel"])
+
+    def leave(self, connection: object, ends: bool) -> bool:
+        """When a client has left. `(connection, ends) -> ends`: whether the runs of its requests end."""
+        return _through(self._at["leave"], ends, connection)
 
     async def ended(self, run: object, journal: object) -> None:
         """After a run's last event; may wait. `async (run, journal) -> None`: the journal could emit more."""

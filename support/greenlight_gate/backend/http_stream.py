@@ -15,6 +15,7 @@ from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.message_handler import MessageHandler
+from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.stream_writer import StreamWriter
 from greenlight_gate.backend.strict_json import parse
 from greenlight_gate.backend.tokens import Identity
@@ -144,6 +145,8 @@ class EventStreamResponse(Response):
         finally:
             del hub.connections[connection.connection_id]
             connection.detach()
+            if hub.chain.leave(connection, hub.settings.runs_end_with_connection):
+                await hub.runs.stop_all_of(connection, LEFT)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = self._connection

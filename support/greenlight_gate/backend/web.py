@@ -220,7 +220,7 @@ async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection
             connection.protocol.fail(1011, "something went wrong on the server")
         del hub.connections[connection.connection_id]
         connection.detach()
-        if hub.settings.runs_end_with_connection:
+        if hub.chain.leave(connection, hub.settings.runs_end_with_connection):
             await hub.runs.stop_all_of(connection, LEFT)
 
 

@@ -45,7 +45,7 @@ _ALL = (
     Rule(
         "LIFECYCLE-8",
         _NORMAL,
-        "The calls to the model for a run end when it is stopped, and when its user leaves, where that has to end it.",
+        "A run and its calls to the model end when it is stopped, and when its user leaves, where that has to end it.",
     ),
     Rule("PAIRING-1", _NORMAL, "Each tool_completed closes one open tool_executing."),
     Rule("PAIRING-2", _NORMAL, "Every tool_executing is closed before the run completes."),

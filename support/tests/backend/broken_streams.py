@@ -63,6 +63,16 @@ def resumed(url: str) -> Seen:
             return Seen(frames(answer))
 
 
+def left(url: str) -> Seen:
+    """What is read of a long answer whose stream was closed once it had begun."""
+    with client(url) as ada:
+        with ada.stream("POST", "/chat", json=asked(LONG)) as answer:
+            thread = re.search(rb'"thread_id":"([^"]+)"', next(answer.iter_raw()))
+        assert thread is not None
+        with ada.stream("GET", f"/threads/{thread[1].decode()}/events", timeout=DEADLINE_S) as answer:
+            return Seen(frames(answer))
+
+
 def beside_another_stream(url: str) -> Seen:
     """What Bashir receives, who asks just after Ada."""
     with client(url) as ada, client(url, "bashir") as bashir:
@@ -110,5 +120,6 @@ STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "only_comments_before_the_answer": (answered, has(": still working")),
     "resume_begins_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] != 3),
     "answers_sent_on_the_newest_stream": (beside_another_stream, has('"user_id":"ada"')),
+    "closed_stream_stops_its_run": (left, lambda seen: bool(seen.of("agent_stopped"))),
     "retried_post_starts_a_second_run": (sent_again, lambda seen: seen.frames == ["200"]),
 }

@@ -19,12 +19,14 @@ from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_model_calls import SHOWN as MODEL_CALLS
 from support.tests.backend.broken_stops import STOPS
-from support.tests.backend.broken_streams import STREAMS
+from support.tests.backend.broken_streams import STREAMS, left
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, tab
 
 # With the usual settings a running answer ends with its token: `test_a_run_may_outlive_its_token`.
 OUTLIVES = "token_expiry_ends_a_running_answer"
+# With the usual settings a run goes on without its stream: `test_a_run_may_end_with_its_stream`.
+LEAVES = "closed_stream_leaves_its_run"
 SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS}
 AT_ONCE = 5
 TRIES = 3
@@ -34,7 +36,9 @@ SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
 
 def test_every_defect_of_these_families_has_a_check() -> None:
     families = {"functional", "integration", "security", "resilience"}
-    assert {*SHOWN, OUTLIVES, *MODEL_CALLS} == {name for name, found in REGISTRY.items() if found.family in families}
+    assert {*SHOWN, OUTLIVES, LEAVES, *MODEL_CALLS} == {
+        name for name, found in REGISTRY.items() if found.family in families
+    }
 
 
 def observe(name: str, free: "SimpleQueue[Changing]") -> Seen:
@@ -92,6 +96,14 @@ def test_a_run_may_outlive_its_token() -> None:
         assert [event["type"] for event in seen.events if is_end(event)] == ends
         assert "UNAUTHENTICATED" in str(seen.frames[-2])
         assert "received 4401" in str(seen.frames[-1])
+
+
+def test_a_run_may_end_with_its_stream() -> None:
+    environment = {**ENVIRONMENT, "CHAT_RUNS_END_WITH_CONNECTION": "on"}
+    for defects, ends in ([], ["agent_stopped"]), ([LEAVES], ["agent_completed"]):
+        with BackendProcess.start(defects, env=environment) as backend:
+            seen = left(backend.url)
+        assert [event["type"] for event in seen.events if is_end(event)] == ends
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))

@@ -100,3 +100,15 @@ def answers_sent_on_the_newest_stream(hub: Hub, event: Outgoing, recipients: lis
 def retried_post_starts_a_second_run(connection: ServedConnection, message: Body) -> bool:
     """A POST that a proxy sends again starts a second run."""
     return not isinstance(connection, StreamConnection)
+
+
+@defect("leave", "LIFECYCLE-6")
+def closed_stream_stops_its_run(connection: ServedConnection, ends: bool) -> bool:
+    """A run is cancelled with the request whose stream was closed, although it is promised to go on."""
+    return ends or isinstance(connection, StreamConnection)
+
+
+@defect("leave", "SCENARIOS")
+def closed_stream_leaves_its_run(connection: ServedConnection, ends: bool) -> bool:
+    """A run goes on when its stream is closed, although that is promised to end it."""
+    return ends and not isinstance(connection, StreamConnection)

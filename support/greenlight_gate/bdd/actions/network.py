@@ -28,6 +28,7 @@ class Network:
     """The connections of one scenario: user -> their tabs, in the order of opening.
 
     `tries`: the number of attempts to reconnect; `returns_s`: how long each successful one took, in seconds.
+    `_back_at`: when a user was back (monotonic seconds) who had left during the answer to this request.
     """
 
     def __init__(self, world: World) -> None:
@@ -35,6 +36,7 @@ class Network:
         self.tries = 0
         self.returns_s: list[float] = []
         self.connections: dict[str, list[ProxiedUser]] = {}
+        self._back_at: dict[UserRequest, float] = {}
 
     # Opening ------------------------------------------------------------------------------------------------------
 
@@ -99,6 +101,32 @@ class Network:
 
     async def _lose(self, connection: ProxiedUser, way: ConnectionLoss) -> None:
         await connection.cut(way, where(connection.session.inbox.questions))
+
+    def leave_and_return(self, question: UserRequest, kind: EventKind) -> None:
+        """The user leaves once an event of this kind was received, and asks for what they have missed.
+
+        Raises as `must_have_shown`, and NotExercised if the backend cannot resume.
+        """
+        self.world.need("resume")
+        self.lose_once(question, kind, ConnectionLoss.FIN)
+        self.world.call(self.reconnect_on(self._connection_of(question)))
+        self._back_at[question] = time.monotonic()
+        self.world.wait(question)
+
+    def left(self, user: str) -> UserRequest:
+        """The request during which the user has left.
+
+        Raises NotExercised if that has to end its run, and the run may have completed before.
+        """
+        question = next((each for each in self._back_at if each.user == user), None)
+        if question is None:
+            raise SuiteFault(f"{user} has left no answer in this scenario")
+        promises = self.world.suite.profile.promises
+        if promises.runs_end_with_connection and question.has(EventKind.COMPLETED):
+            after_s = question.last_at - self._back_at[question]
+            if after_s < self.world.budgets.grace_s:
+                raise NotExercised(f"the answer to {question.text!r} may have been complete when its user left")
+        return question
 
     def until(self, question: UserRequest, kind: EventKind) -> None:
         """Waits until an answer has an event of this kind. Raises as `must_have_shown` if none was received."""
