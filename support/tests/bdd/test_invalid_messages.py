@@ -11,6 +11,7 @@ from greenlight_gate.wire.profile import Profile
 
 from support.tests.needs import needs_extra
 from support.tests.rules.talk import PROFILE
+from support.tests.wire.recorded import shipped
 
 NUMBERED = """
 name = "numbered"
@@ -134,3 +135,15 @@ def test_a_format_may_have_its_own_unknown_message_and_integers_for_requests() -
     unknown = made(profile, "a message of unknown type")
     assert json.loads(unknown.data) == {"event": "no/such", "id": int(unknown.request)}
     assert 0 < int(unknown.request) < 2**31
+
+
+def test_by_http_a_body_is_not_utf8_outside_its_texts_and_only_a_member_that_says_so_is_its_type() -> None:
+    ours = shipped("agent-events-sse")
+    assert json.loads(made(ours, "a message of unknown type").data)["type"] == "greenlight_unknown"
+    broken = made(ours, "text that is not UTF-8").data
+    # A lenient reader would find an ordinary request if the prompt alone were not UTF-8.
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(broken.decode(errors="replace"))
+    sdk = InvalidMessages(shipped("ai-sdk"), Values(chat="c"))
+    with pytest.raises(NotExercised, match="no place for a message of unknown type"):
+        sdk.made("a message of unknown type")

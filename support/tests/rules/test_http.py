@@ -85,6 +85,8 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("a gap in a stream, and the next one", lambda t: t.open().ask("q1", Expect(), thread="t1").started()
      .completed(seq=3).ask("q2", Expect(), thread="t1").started("r2", request="q2").completed("r2", request="q2"),
      {"CONTINUITY-3"}),
+    ("an error for bad input whose members have other names",
+     lambda t: answered(t.open().send("invalid"), 422, body='{"type": "error_message", "detail": "no prompt"}'), set()),
     ("a token in a header of an answer",
      lambda t: ended(answered(t.open().ask(), headers=("X-Debug: sk-" + "a" * 24,)).answer()), {"CONTENT-5"}),
 ]  # fmt: skip

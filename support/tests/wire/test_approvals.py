@@ -5,6 +5,7 @@ from greenlight_gate.events import Event
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.wire.recorded import PROFILES, Recorded, Short, capture, shipped
+from support.tests.wire.test_documented import OUT, conversation
 
 STARTED: Short = ("agent_started", None, None, None)
 EMAIL = "send_email"
@@ -143,3 +144,12 @@ def test_a_recorded_answer_is_known_by_its_choice(name: str, said: str) -> None:
     swapped = text.replace(f"{approve}\n{deny}\n", f"{denies}\n{approves}\n")
     assert any(said.replace(" ", "") in line.decode().replace(" ", "") for line in capture(name))
     assert ("INPUT-3", "ada") in Recorded(Profile.from_toml(swapped), capture(name)).findings
+
+
+def test_an_answer_that_comes_twice_is_not_called_empty() -> None:
+    """What the profile gathers of a run ends with it: that the second end has no text is not the server's fault."""
+    answer = [{"type": "text-delta", "id": "t", "delta": "391"}, {"type": "finish", "finishReason": "stop"}]
+    parts = [{"type": "text", "text": "17*23?"}]
+    asks = {"id": "c", "trigger": "submit-message", "messages": [{"id": "m", "role": "user", "parts": parts}]}
+    seen = Recorded(shipped("ai-sdk"), conversation((OUT, asks), {"type": "start"}, *answer, *answer))
+    assert seen.findings == [("LIFECYCLE-2", "ada")]

@@ -66,9 +66,11 @@ class InvalidMessages:
         template, (value, request) = self._template(), self._filled(_PROMPT)
         members = list(template.items()) if isinstance(template, dict) else list(enumerate(template))
         constants = [key for key, member in members if isinstance(member, str) and "{" not in member]
-        if not constants:
+        # By HTTP the address says what a request is; a constant of its body need not.
+        kinds = [key for key in _KINDS if key in constants] + ([] if self._by_http else constants)
+        if not kinds:
             raise self._not_exercised("a message of unknown type")
-        kind = next((key for key in _KINDS if key in constants), constants[0])
+        kind = kinds[0]
         if isinstance(value, dict):
             return InvalidMessage(self._encoded({**value, kind: _UNKNOWN}), request)
         changed = [_UNKNOWN if index == kind else member for index, member in enumerate(value)]
@@ -111,8 +113,10 @@ class InvalidMessages:
         return InvalidMessage(bytes(range(256)))
 
     def not_utf8(self) -> InvalidMessage:
-        """A text whose prompt is not UTF-8."""
+        """A text whose prompt is not UTF-8; by HTTP its beginning, as readers may replace such bytes in a prompt."""
         whole, text = self._text()
+        if self._by_http:
+            return whole._replace(data=b"\xff\xff" + text.encode(), as_text=True)
         return whole._replace(data=text.encode().replace(_PROMPT.encode(), b"\xff\xfe"), as_text=True)
 
     def _too_large(self, name: str, most_bytes: int | None) -> InvalidMessage:
@@ -147,6 +151,10 @@ class InvalidMessages:
                 "message may be"
             )
         return most_bytes
+
+    @property
+    def _by_http(self) -> bool:
+        return self.profile.spec.connection.transport != "websocket"
 
     # How a request is made ---------------------------------------------------------------------------------------
 

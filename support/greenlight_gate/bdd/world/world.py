@@ -27,7 +27,7 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.trace import Closed, Expect, ModelCall, Received
+from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 T = TypeVar("T")
@@ -514,7 +514,8 @@ class World(Users):
     def has_observed(self) -> bool:
         """Whether the backend has sent anything in this scenario, including refused connections."""
         records = [entry.record for entry in self.recorder.entries]
-        received = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+        came = (Received, Responded)
+        received = any(isinstance(r, came) or (isinstance(r, Closed) and r.by == "server") for r in records)
         return received or self.received_elsewhere > 0
 
     def ended_questions(self) -> list[UserRequest]:

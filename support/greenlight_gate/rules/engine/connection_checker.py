@@ -16,6 +16,7 @@ from greenlight_gate.events import (
     Mistake,
     More,
     Part,
+    Problem,
     Reading,
     Unmapped,
     each,
@@ -252,7 +253,9 @@ class ConnectionChecker:
         values: dict[str, Any] = {"code": str(response.status), "text": body.decode(errors="replace")[:_SHOWN]}
         reading = self.profile.read(body) if body.strip() else None
         if isinstance(reading, Control) and reading.name == "error":
-            values = dict(reading.values)
+            # A body of other members than the profile knows says something as well.
+            said = {name: value for name, value in reading.values.items() if value is not None}
+            values = said if "code" in said or "text" in said else values | said
         # Which request a response belongs to is known, whatever is in it.
         request = response.request or values.get("request")
         return Control("error", {**values, "status": response.status, "request": request})
@@ -367,7 +370,9 @@ class ConnectionChecker:
             self.event_seen = True
             run = self._attribute(event, at, n)
         if event.problems:
-            content.on_problems(event.problems, n, run, self.report)
+            # What a profile stores of a run is dropped at its end: a late event may lack it, and is a finding itself.
+            late = run is not None and run.stage is Stage.ENDED
+            content.on_problems(_of_form(event) if late else event.problems, n, run, self.report)
         if run is None:
             self._number(event, n, None)
             return
@@ -418,8 +423,7 @@ class ConnectionChecker:
             run = self._attribute(event, at, n)
         if event.problems:
             # A piece need not have all fields of the whole, but its frame is to be well-formed as well.
-            form = tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)
-            content.on_problems(form, n, run, self.report)
+            content.on_problems(_of_form(event), n, run, self.report)
         # After a restore, pieces may come before the first event of their run.
         self._number(event, n, run)
         if run is not None:
@@ -625,3 +629,8 @@ class ConnectionChecker:
 
 def _end(by: str, code: int | None) -> str:
     return f"a close with {code}" if by == "server" else "an end without a close frame"
+
+
+def _of_form(event: Event) -> tuple[Problem, ...]:
+    """What is wrong with the event besides fields that are missing."""
+    return tuple(problem for problem in event.problems if problem.mistake is Mistake.FORM)
