@@ -47,7 +47,7 @@ def post_to(
     not known.
     """
     parts = urlsplit(url)
-    path = f"{parts.path.rstrip('/')}{fill(address.path, quoted(values))}"
+    path = f"{parts.path.rstrip('/') if address.path else parts.path}{fill(address.path, quoted(values))}" or "/"
     if parts.query:
         path += f"{'&' if '?' in path else '?'}{parts.query}"
     own = {name: filled_or_none(template, values) for name, template in address.headers.items()}

@@ -16,7 +16,7 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 class HttpAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`http` in [send.*], and [connection] `opening`: the HTTP request that carries a message.
 
-    `path` is put behind the target's url. `streams`: a stream of events is expected in answer.
+    `path` is put behind the target's url; "" is that url itself. `streams`: a stream of events is expected in answer.
     """
 
     path: str
@@ -144,7 +144,7 @@ def read_addresses(send: dict[str, Any], connection: ConnectionSpec) -> tuple[di
 
 
 def _check_path(address: HttpAddress, where: str) -> None:
-    if not address.path.startswith("/"):
+    if address.path and not address.path.startswith("/"):
         raise ProfileError(f"{where}.path: expected a path that begins with /, got {address.path!r}")
 
 

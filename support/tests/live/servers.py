@@ -1,10 +1,12 @@
-"""Starts real servers, each in a virtual environment of its own, runs the suite on each, and keeps the reports.
+"""Starts real servers, each in an environment of its own, runs the suite on each, and keeps the reports.
 
-    python -m support.tests.live.servers --servers ../shared/servers --work /tmp/live [autogenstudio agno ...]
+    python -m support.tests.live.servers --work /tmp/live ai-sdk ag-ui-sse
+    python -m support.tests.live.servers --work /tmp/live --servers FOLDER [autogenstudio agno ...]
 
-`--servers` is a folder with one folder for each server: requirements.lock, start.sh and what it starts. The folders are
-copied to `--work`, so that nothing is written beside them; virtual environments stay there for the next time. Reports
-are kept in WORK/reports/NAME. Exit code 0 if every server got the verdict that is expected of it.
+Each server has a folder beside this file or in `--servers`: start.sh, what it starts, and requirements.lock (a virtual
+environment) or package-lock.json (npm). The folders are copied to `--work`, so that nothing is written beside them;
+environments stay there for the next time. Reports are kept in WORK/reports/NAME, with what `greenlight doctor` says in
+doctor.txt, and its frames in doctor.jsonl. Exit code 0 if every server got the verdict that is expected of it.
 """
 
 import argparse
@@ -72,22 +74,44 @@ SERVERS = {
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
+    # Messages are the client's, also that a tool is approved: approved twice, it runs twice. LIFECYCLE-2, PAIRING-1.
+    "ai-sdk": Server(
+        "ai-sdk", 18761, "BLOCKED", {"PORT": "18761"}, {"WEBSOCKET_TEST_URL": "http://127.0.0.1:18761"}
+    ),
+    # A tool that is approved twice within milliseconds runs twice; then one of the runs cannot be stored: PAIRING-1.
+    "ag-ui-sse": Server(
+        "ag-ui-sse", 18762, "BLOCKED", {"AG_UI_JWT_SECRET": _SECRET}, {"AG_UI_JWT_SECRET": _SECRET}
+    ),
 }  # fmt: skip
 
 
-def prepare(server: Server, servers: Path, work: Path) -> Path:
-    """The server's folder in `work`, with its virtual environment."""
+def prepare(server: Server, servers: Path | None, work: Path) -> Path:
+    """The server's folder in `work`, with its environment."""
     folder = work / server.folder
+    if (HERE / server.folder).is_dir():
+        shutil.copytree(HERE / server.folder, folder, dirs_exist_ok=True)
+        return _installed(server, folder)
+    if servers is None:
+        raise SystemExit(
+            f"{server.folder} is in none of the folders beside {Path(__file__).name}: name one by --servers"
+        )
     for name in (server.folder, "_stub_llm", "_lib"):
         shutil.copytree(servers / name, work / name, dirs_exist_ok=True)
     for path in (*folder.rglob("*"), folder, *(work / "_stub_llm").rglob("*"), work / "_stub_llm"):
         path.chmod(path.stat().st_mode | 0o200)
-    ready = folder / "venv" / ".ready"
+    return _installed(server, folder)
+
+
+def _installed(server: Server, folder: Path) -> Path:
+    ready = folder / ".ready"
     if not ready.exists():
         _say(f"{server.folder}: installing")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)
-        pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "-r"]
-        subprocess.run([*pip, str(folder / "requirements.lock")], check=True)
+        if (folder / "package-lock.json").exists():
+            subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        else:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)
+            pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "-r"]
+            subprocess.run([*pip, str(folder / "requirements.lock")], check=True)
         ready.touch()
     if server.make and not (folder / "team.json").exists():
         subprocess.run([str(folder / "venv/bin/python"), server.make], cwd=folder, check=True)
@@ -135,11 +159,12 @@ def _kernel(port: int) -> str:
         return str(msgspec.json.decode(response.read())["id"])
 
 
-def judge(name: str, servers: Path, work: Path, extra: list[str]) -> bool:
+def judge(name: str, servers: Path | None, work: Path, extra: list[str]) -> bool:
     """Judges one server; whether the verdict is what is expected of it."""
     server = SERVERS[name]
     folder = prepare(server, servers, work)
     reports = work / "reports" / name
+    reports.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if server.model:
             stub = [sys.executable, "stub.py", "18790"]
@@ -152,6 +177,9 @@ def judge(name: str, servers: Path, work: Path, extra: list[str]) -> bool:
         if name == "jupyter-shared":
             environ["JUPYTER_KERNEL_ID"] = _kernel(server.port)
         target = str((HERE if server.script else EXAMPLES) / f"{name}.toml")
+        with (reports / "doctor.txt").open("w") as said:
+            doctor = ["greenlight", "doctor", "--environment", target, "--record", str(reports / "doctor.jsonl")]
+            subprocess.run(doctor, env=environ, stdout=said, stderr=subprocess.STDOUT, check=False)
         command = ["greenlight", "run", "--environment", target, "--output-dir", str(reports), *extra]
         command += ["--categories", "functional"] if server.script else []
         _say(" ".join(command))
@@ -178,7 +206,7 @@ def main() -> int:
     """Judges the servers that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=[], choices=[*SERVERS, []], metavar="NAME", help=", ".join(SERVERS))
-    parser.add_argument("--servers", type=Path, required=True, help="folder with a folder for each server")
+    parser.add_argument("--servers", type=Path, help="a further folder with a folder for each server")
     parser.add_argument("--work", type=Path, required=True, help="where environments and reports are kept")
     options, extra = parser.parse_known_args()
     options.work.mkdir(parents=True, exist_ok=True)

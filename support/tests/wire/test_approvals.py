@@ -152,4 +152,4 @@ def test_an_answer_that_comes_twice_is_not_called_empty() -> None:
     parts = [{"type": "text", "text": "17*23?"}]
     asks = {"id": "c", "trigger": "submit-message", "messages": [{"id": "m", "role": "user", "parts": parts}]}
     seen = Recorded(shipped("ai-sdk"), conversation((OUT, asks), {"type": "start"}, *answer, *answer))
-    assert seen.findings == [("LIFECYCLE-2", "ada")]
+    assert seen.findings == [("LIFECYCLE-3", "ada"), ("LIFECYCLE-2", "ada")]

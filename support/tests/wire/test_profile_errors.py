@@ -159,6 +159,12 @@ def test_the_profile_by_http_differs_from_the_default_only_where_it_has_to() -> 
     assert by_http == default
 
 
+def test_ag_ui_by_http_has_the_events_of_ag_ui() -> None:
+    over_socket, by_http = (tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("ag-ui", "ag-ui-sse"))
+    for part in ("event", "ignore", "choices"):
+        assert by_http[part] == over_socket[part]
+
+
 @given(st.text(max_size=60))
 def test_no_text_makes_the_profile_reader_fail_in_another_way(text: str) -> None:
     with pytest.raises(ProfileError):

@@ -1,0 +1,51 @@
+"""Frames of the servers of support/tests/live, kept by `greenlight doctor --record` and `run`, are read rightly."""
+
+import pytest
+
+from support.tests.wire.recorded import Recorded, Short, capture, shipped
+
+K = "calculator"
+
+
+def shape(events: list[Short]) -> str:
+    """Kinds in short, with the tools: "started thinking executing:calculator ..."."""
+    return " ".join(f"{kind.split('_')[1]}{f':{tool}' if tool else ''}" for kind, tool, _, _ in events)
+
+
+ONE = f"started thinking executing:{K} completed:{K} thinking completed"
+# (capture, profile, what each connection was shown)
+DOCTORED = [
+    ("ai-sdk-7", "ai-sdk", [f"{ONE} {ONE} started failed", f"{ONE} {ONE}", ONE]),
+    ("ag-ui-sse", "ag-ui-sse", [f"{ONE} {ONE} started thinking failed", f"{ONE} {ONE}", ONE]),
+]
+APPROVED = [
+    ("ai-sdk-7-approval", "ai-sdk", "send_email"),
+    ("ag-ui-sse-approval", "ag-ui-sse", "send_email"),
+]
+
+
+@pytest.mark.parametrize(("name", "profile", "shapes"), DOCTORED, ids=[case[0] for case in DOCTORED])
+def test_what_doctor_saw(name: str, profile: str, shapes: list[str]) -> None:
+    seen = Recorded(shipped(profile), capture(name))
+    assert [shape(events) for events in seen.events.values()] == shapes
+    assert (seen.unmapped, seen.foreign) == ([], {})
+    # One prompt makes the agent fail, which a capture does not say.
+    assert {rule for rule, _ in seen.findings} <= {"CONTENT-4"}
+    runs = [event.run for events in seen.whole.values() for event in events]
+    assert len(set(runs)) == " ".join(shapes).count("started")
+    # The same tool call has one id, each run its own.
+    calls = [event.call for events in seen.whole.values() for event in events if event.call]
+    assert len(calls) == 2 * len(set(calls))
+    # The answer is the pieces, put together.
+    assert all(text for events in seen.events.values() for kind, *_, text in events if kind == "agent_completed")
+
+
+@pytest.mark.parametrize(("name", "profile", "tool"), APPROVED, ids=[case[0] for case in APPROVED])
+def test_an_approval_that_continues_a_run_in_another_stream(name: str, profile: str, tool: str) -> None:
+    seen = Recorded(shipped(profile), capture(name))
+    (events,) = seen.whole.values()
+    asked = shape([(str(event.kind), event.tool, None, None) for event in events])
+    assert asked.startswith(f"started thinking executing:{tool} requested")
+    assert asked.endswith(f"completed:{tool} thinking completed")
+    assert len({event.run for event in events}) == 1
+    assert (seen.unmapped, seen.findings, seen.foreign) == ([], [], {})
