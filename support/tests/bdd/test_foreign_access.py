@@ -105,7 +105,7 @@ class Rooms:
             await self._take(await wire.hear(), session)
 
     async def _take(self, said: dict[str, Any], session: str) -> None:
-        named = said["session"]
+        named = said.get("session", session)
         self.came.append((said["type"], named == session))
         if named != session and said["type"] not in self.open_to_all:
             await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
@@ -135,7 +135,9 @@ class Rooms:
 
 
 @contextmanager
-def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05) -> Iterator[World]:
+def world(
+    folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05, more: str = ""
+) -> Iterator[World]:  # fmt: skip
     """Ada and Bashir are connected to the rooms."""
     with HostileServer(rooms.door, does.health()) as server:
         path = target(folder, server.url, budget_s=HASTY_S)
@@ -145,7 +147,10 @@ def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.0
         prompts = PROMPTS
         if "[send.restore]" in profile:
             text, prompts = text.replace("resume = false", "resume = true"), PROMPTS + SECRET
-        path.write_text(f'profile = "rooms.toml"\n{text}{prompts}', encoding="utf-8")
+        if more:
+            text = text.replace('obtain = "mint"', 'obtain = "token"').replace("secret_env", "token_env")
+            text = text.replace('audience = "chat"\n', "")
+        path.write_text(f'profile = "rooms.toml"\n{text}{prompts}{more}', encoding="utf-8")
         with world_of(SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())) as here:
             here.connect_all(["Ada", "Bashir"])
             yield here
@@ -246,4 +251,40 @@ def test_without_resume_nobody_is_asked_for_a_conversation_to_restore(tmp_path: 
         privacy.watch(["Ada", "Bashir"])
         with pytest.raises(NotExercised, match="resume"):
             privacy.restore_each_others(ForeignAccess(here))
+        assert rooms.came == []
+
+
+# Runs and conversations that the events do not name, or name alike for all users.
+NAMELESS = ROOMS.replace('run = "run"', 'run = "none?"').replace('thread = "session"', 'thread = "none?"')
+ALIKE = ROOMS.replace('thread = "session"', 'thread = { value = "lobby" }')
+TO_THREAD = ('session = "{session}"\nrequest', 'thread = "{thread}"\nrequest')
+
+
+@pytest.mark.parametrize("profile", [NAMELESS, ALIKE])
+def test_a_conversation_by_no_name_of_its_own_is_not_tried(tmp_path: Path, profile: str) -> None:
+    rooms = Rooms("stop", "ask")
+    with world(tmp_path, rooms, profile.replace(*TO_THREAD)) as here:
+        here.wait(here.ask("Bashir", "without_tool"))
+        with pytest.raises(NotExercised, match="Ada's answers name no conversation of their own"):
+            asking(here)
+        assert "REFUSAL-2" not in {finding.rule for finding in here.findings}
+        assert [what for what, _ in rooms.came] == ["ask", "ask", "ask"]
+
+
+def test_a_run_without_a_name_is_not_tried_to_be_stopped(tmp_path: Path) -> None:
+    rooms = Rooms("stop", "ask")
+    profile = NAMELESS.replace('type = "stop"\nsession = "{session}"', 'type = "stop"\nrun = "{run}"')
+    with world(tmp_path, rooms, profile) as here:
+        with pytest.raises(NotExercised, match="Ada's answers name no run of their own"):
+            stopping(here)
+        assert [what for what, _ in rooms.came] == ["ask", "stop", "ask"]
+
+
+def test_a_user_id_that_is_not_known_is_not_claimed(tmp_path: Path) -> None:
+    rooms = Rooms("ask")
+    claim = '[send.claim]\ntype = "ask"\nrequest = "{request}"\nprompt = "{prompt}"\nuser = "{user}"\n'
+    users = "".join(f'[[personas]]\nname = "{name}"\n' for name in ("Ada", "Bashir"))
+    with world(tmp_path, rooms, ROOMS.replace("[send.stop]", f"{claim}[send.stop]"), more=users) as here:
+        with pytest.raises(NotExercised, match="Ada has no user id that Bashir could claim"):
+            ForeignAccess(here).claim_to_be("Ada", "Bashir", "without_tool")
         assert rooms.came == []

@@ -396,3 +396,29 @@ def test_a_thread_that_each_connection_gets_anew_is_no_place(tmp_path: Path) -> 
         here.wait(here.ask("Ada", "without_tool"))
         with pytest.raises(NotExercised, match="threads has no place for what is another user's"):
             ForeignAccess(here).ask_in_conversation_of("Ada", "Bashir")
+
+
+# Where the conversation stands when a user resumes, and what is there where the answers name none.
+RESUMED = {
+    "path": 'path = "/talk/{thread}"',
+    "query": 'query = { thread = "{thread}" }',
+    "headers": 'headers = { X-Thread = "{thread}", X-Run = "{run}" }',
+    "message": '[[resume.handshake]]\nsend = { join = "{thread}" }',
+    "request": '[[resume.before]]\nmethod = "GET"\npath = "/join/{thread}/{user}"\ncapture = { thread_id = "place" }',
+    "frame": '[send.restore]\nthread = "{thread}"',
+}
+
+
+@pytest.mark.parametrize("where", list(RESUMED))
+def test_a_conversation_that_has_no_name_is_not_tried_wherever_it_stands(tmp_path: Path, where: str) -> None:
+    threads = Threads(lenient=True)
+    text = THREADS.replace('each = "tab"\n', "").replace('thread = "thread"', 'thread = "none?"')
+    text = text.replace('run = "run"', 'run = "none?"').replace('[resume]\nquery = { after = "{last_seq}" }\n', "")
+    text += RESUMED[where] if where == "frame" else f"[resume]\n{RESUMED[where]}"
+    with world(tmp_path, threads, text) as here:
+        here.connect_all(["Ada", "Bashir"])
+        here.wait(here.ask("Ada", "without_tool"))
+        with pytest.raises(NotExercised, match=r"cannot restore a conversation|has no place|names? no conversation"):
+            ForeignAccess(here).ask_to_see_conversation_of("Ada", "Bashir")
+        assert "REFUSAL-2" not in rules(here)
+        assert not any(getattr(entry.record, "foreign", "") for entry in here.recorder.entries)

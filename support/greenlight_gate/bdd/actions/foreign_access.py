@@ -82,17 +82,16 @@ class ForeignAccess:
         self.world.ask(owner, APPROVAL)
         question = self.approvals.asked(owner)
         answer = self.world.session_of(question).answer_to(question, approves=True)
-        if not self.world.tab(user).places_for(
-            "respond", {**self.world.session_of(question).names_of(question), **answer}
-        ):
-            name = self.world.suite.profile.name
-            raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS['respond']}")
-        theirs = self.world.session_of(question).names_of(question)
-        self.world.call(self.world.tab(user).send_foreign("respond", owner, {**theirs, **answer}))
+        if not self._places("respond", user, question, answer):
+            raise NotExercised(f"{owner} is asked by no id that {user} could name")
+        theirs = {**self.world.session_of(question).names_of(question), **answer}
+        self.world.call(self.world.tab(user).send_foreign("respond", owner, theirs))
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
         """The user sends a request that claims another user's id."""
         self._require("claim")
+        if not self.world.persona(owner).user:
+            raise NotExercised(f"{owner} has no user id that {user} could claim (`user` of a persona)")
         # With the user's own id, any backend may refuse it.
         if self.world.claim(owner, prompt, owner).answer is None:
             raise NotExercised(f"{owner} cannot {_ACTS['claim']}, so that a refusal of others shows nothing")
@@ -115,14 +114,21 @@ class ForeignAccess:
         concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
         return any(finding.rule in concerned for finding in self.world.findings)
 
-    def _places(self, what: str, user: str, question: UserRequest) -> set[str]:
-        """Where the owner's ids, and what was captured for them, go. Raises NotExercised where none has a place."""
-        theirs = self.world.session_of(question).names_of(question)
+    def _places(
+        self, what: str, user: str, question: UserRequest, answer: Mapping[str, object] | None = None
+    ) -> set[str]:  # fmt: skip
+        """Where the owner's ids, and what was captured for them, go. Raises NotExercised where none has a place.
+
+        An id that is null, or that the user's own runs and threads have as well, names nothing of the owner's.
+        """
+        theirs = {**self.world.session_of(question).names_of(question), **(answer or {})}
         places = self.world.tab(user).places_for(what, theirs)
         if not places and self._naming(what, user, question) is None:
             name = self.world.suite.profile.name
             raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS[what]}")
-        return {place for place in places if theirs[place] is not None}
+        mine = [each for each in self.world.questions if each.user == user]
+        own = {"thread": {each.thread for each in mine}, "run": {each.run for each in mine}}
+        return {place for place in places if theirs[place] is not None and theirs[place] not in own.get(place, ())}
 
     def _naming(self, what: str, user: str, question: UserRequest, last_seq: int = 0) -> Naming | None:
         """What a connection of the user names of the owner's when it is opened: where no message has a place for it."""
@@ -140,9 +146,8 @@ class ForeignAccess:
             if naming is not None:
                 self._open(user, what, naming, question, named)
                 return
-            if what == "stop":
-                raise Unmet("IDENTITY-1", f"{question.user}'s request {question.text!r} did not start a run to stop")
-            raise NotExercised("the answers of this backend name no conversation that other users could try to reach")
+            which = "run" if what == "stop" else "conversation"
+            raise NotExercised(f"{question.user}'s answers name no {which} of their own that {user} could try to reach")
         theirs = self.world.session_of(question).names_of(question)
         self.world.call(self.world.tab(user).send_foreign(what, question.user, {**theirs, **named}))
 
