@@ -285,9 +285,11 @@ class TimedOut(Record, frozen=True):
 class ModelCall(Record, frozen=True):
     """A call of the backend to the scripted model, as the model has recorded it until `at`.
 
-    It is for `request`, whose text stands in its prompt. `number`: among all calls to this model. `began_at`,
-    `ended_at`: on the trace's clock; None while it is under way. `state`, `fault`, `said`: how far it came, what the
-    model was to do, and what it has said. `owners`: whose canaries its prompt holds.
+    It is for `request`, whose text stands in its prompt, `alone` if the user's last message is that and nothing else.
+    `number`: among all calls to this model. `began_at`, `ended_at`: on the trace's clock; None while it is under way.
+    `state`, `fault`, `said`, `finish`: how far it came, what the model was to do, what it has said, and the reason with
+    which it ended. `role`: the same for calls with the same instructions and tools; `stream`, `tools`: whether a stream
+    was asked for, and how many tools were offered. `owners`: whose canaries its prompt holds.
     """
 
     request: str
@@ -298,6 +300,11 @@ class ModelCall(Record, frozen=True):
     fault: str = ""
     said: str = ""
     owners: tuple[str, ...] = ()
+    finish: str = ""
+    role: str = ""
+    stream: bool = False
+    tools: int = 0
+    alone: bool = False
 
 
 AnyRecord = (

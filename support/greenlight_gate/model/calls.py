@@ -9,13 +9,20 @@ from msgspec import Struct
 _MOST_CALLS = 10_000
 _MOST_MESSAGES = 10_000
 _MOST_BYTES = 262_144
+_EPOCH_OF_ZERO_S = time.time() - time.monotonic()
 
 State = Literal["under way", "finished", "unfinished", "left"]
+
+
+def steady_epoch_s() -> float:
+    """The time in seconds since the epoch, by a clock that nobody moves while this process runs."""
+    return _EPOCH_OF_ZERO_S + time.monotonic()
 
 
 class ServedCall(Struct, kw_only=True):
     """One call. `number` from 1; `wire` is the path of the wire format, `began_epoch_s` and `took_s` are in seconds.
 
+    `role`: the same for calls with the same instructions and tools. `finish`: the reason with which the model ended.
     `asked`: the user's last message; `body`: all that was sent, as JSON; `said`: what the model has said so far.
     `scripted`: the script has an answer to it; `fault`: the one that was played. `state`: `unfinished`: the model broke
     off or refused, or ended its answer before it was whole; `left`: the backend closed the connection before the end.
@@ -35,6 +42,8 @@ class ServedCall(Struct, kw_only=True):
     input_tokens: int
     output_tokens: int = 0
     said: str = ""
+    role: str = ""
+    finish: str = ""
     state: State = "under way"
     took_s: float | None = None
 
@@ -57,7 +66,7 @@ class Calls:
 
     def begin(
         self, *, wire: str, model: str, stream: bool, asked: str, body: bytes, tools: tuple[str, ...], scripted: bool,
-        fault: str, input_tokens: int,
+        fault: str, input_tokens: int, role: str,
     ) -> ServedCall:  # fmt: skip
         """Records a call that has come."""
         self.count += 1
@@ -66,7 +75,7 @@ class Calls:
         sent = body[:_MOST_BYTES].decode(errors="replace")
         call = ServedCall(
             number=self.count, wire=wire, model=model, stream=stream, asked=asked, body=sent, tools=tools,
-            scripted=scripted, fault=fault, began_epoch_s=time.time(), input_tokens=input_tokens,
+            scripted=scripted, fault=fault, began_epoch_s=steady_epoch_s(), input_tokens=input_tokens, role=role,
         )  # fmt: skip
         self._calls.append(call)
         return call
@@ -75,4 +84,4 @@ class Calls:
     def end(call: ServedCall, state: State) -> None:
         """Records how a call has ended."""
         call.state = state
-        call.took_s = round(time.time() - call.began_epoch_s, 3)
+        call.took_s = round(steady_epoch_s() - call.began_epoch_s, 3)

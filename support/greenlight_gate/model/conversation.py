@@ -1,5 +1,6 @@
 """What a backend sent to the model, read from the body of its request in any of the three wire formats."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -8,7 +9,8 @@ class Conversation(NamedTuple):
     """A conversation as the model sees it.
 
     `asked`: the user's last message, `previous` the one before it. `results`: what tools gave back since then, in
-    `rounds` turns of the model. `tools`: the names of those that may be called.
+    `rounds` turns of the model. `tools`: the names of those that may be called. `instructions`: what the backend has
+    written before all messages.
     """
 
     asked: str
@@ -16,6 +18,12 @@ class Conversation(NamedTuple):
     rounds: int
     results: tuple[str, ...]
     tools: tuple[str, ...]
+    instructions: str = ""
+
+    @property
+    def role(self) -> str:
+        """What the model is asked to be: the same in all calls of one agent, and another one for a title."""
+        return hashlib.sha256("\0".join((self.instructions, *self.tools)).encode()).hexdigest()[:8]
 
 
 class _PastTurn(NamedTuple):
@@ -37,12 +45,14 @@ def of_chat(body: Mapping[str, Any]) -> Conversation:
         elif role == "assistant" and message.get("tool_calls"):
             said.append(_PastTurn("calls"))
     tools = (_tables(tool.get("function")) or (tool,) for tool in _tables(body.get("tools")))
-    return _conversation(said, (str(found[0].get("name", "")) for found in tools))
+    instructions = _instructions_in(_tables(body.get("messages")))
+    return _conversation(said, (str(found[0].get("name", "")) for found in tools), instructions)
 
 
 def of_responses(items: Iterable[Mapping[str, Any]], body: Mapping[str, Any]) -> Conversation:
     """Of a request to Responses. `items`: those of the earlier responses it continues, and its own `input`."""
     said: list[_PastTurn] = []
+    items = tuple(items)
     for item in items:
         kind = str(item.get("type") or "message")
         if kind == "message" and item.get("role") == "user":
@@ -52,7 +62,8 @@ def of_responses(items: Iterable[Mapping[str, Any]], body: Mapping[str, Any]) ->
         elif kind.endswith("_call") and not (said and said[-1].what == "calls"):
             # Parallel calls are items of their own.
             said.append(_PastTurn("calls"))
-    return _conversation(said, (str(tool.get("name", "")) for tool in _tables(body.get("tools"))))
+    instructions = f"{text_of(body.get('instructions'))}{_instructions_in(items)}"
+    return _conversation(said, (str(tool.get("name", "")) for tool in _tables(body.get("tools"))), instructions)
 
 
 def input_items(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -76,7 +87,8 @@ def of_messages(body: Mapping[str, Any]) -> Conversation:
         ]
         if "text" in kinds:
             said.append(_PastTurn("user", text_of(blocks)))
-    return _conversation(said, (str(tool.get("name", "")) for tool in _tables(body.get("tools"))))
+    tools = (str(tool.get("name", "")) for tool in _tables(body.get("tools")))
+    return _conversation(said, tools, text_of(body.get("system")))
 
 
 def text_of(content: object) -> str:
@@ -86,7 +98,11 @@ def text_of(content: object) -> str:
     return "\n".join(part["text"] for part in _tables(content) if isinstance(part.get("text"), str))
 
 
-def _conversation(said: list[_PastTurn], tools: Iterator[str]) -> Conversation:
+def _instructions_in(messages: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join(text_of(each.get("content")) for each in messages if each.get("role") in ("system", "developer"))
+
+
+def _conversation(said: list[_PastTurn], tools: Iterator[str], instructions: str) -> Conversation:
     users = [index for index, each in enumerate(said) if each.what == "user"]
     since = said[users[-1] + 1 :] if users else said
     return Conversation(
@@ -95,6 +111,7 @@ def _conversation(said: list[_PastTurn], tools: Iterator[str]) -> Conversation:
         rounds=sum(each.what == "calls" for each in since),
         results=tuple(each.text for each in since if each.what == "result"),
         tools=tuple(tools),
+        instructions=instructions,
     )
 
 

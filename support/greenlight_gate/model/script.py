@@ -12,11 +12,13 @@ The first answer whose pattern is found in the user's last message is played. It
 the tool calls that follow each other, or up to a `finish`; the next turn is played when the results of the calls come.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from greenlight_gate.model.faults import FAULTS
@@ -126,6 +128,11 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     otherwise: Text = "The script of this model has no answer to that."
     retry_after_s: Annotated[int, Meta(ge=0, le=600)] = 1
     late_s: Annotated[float, Meta(ge=0, le=600)] = 1.0
+
+    @property
+    def digest(self) -> str:
+        """The same for the same script, wherever it is read."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
     def faulty(self, fault: str) -> ScriptedAnswer | None:
         """The first answer with this fault."""

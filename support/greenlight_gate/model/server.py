@@ -1,8 +1,9 @@
 """The server of the scripted model: it answers by the script, streamed or whole, and lists the calls that came.
 
 POST .../chat/completions, .../responses, .../messages    the wire formats, with any path before them
-GET /calls?after=NUMBER, GET /calls?since=EPOCH_S         the calls with a greater number, or that have begun since
-                                                          then (`calls.ServedCall`), as JSON, and what time it is
+GET .../calls?after=NUMBER, GET .../calls?last_s=SECONDS  the calls with a greater number, or that have begun in the
+                                                          last seconds (`calls.ServedCall`), as JSON, what time it
+                                                          is, and which script is played
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import contextlib
 import signal
 import socket
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 
 from greenlight_gate.model import conversation
-from greenlight_gate.model.calls import Calls, ServedCall, State
+from greenlight_gate.model.calls import Calls, ServedCall, State, steady_epoch_s
 from greenlight_gate.model.chat_completions import ChatCompletions
 from greenlight_gate.model.faults import UNFINISHED
 from greenlight_gate.model.messages import Messages
@@ -62,19 +62,30 @@ class ModelApp:
         wire = next((name for name in _WIRES if path.endswith(name)), "")
         if method == "POST" and wire:
             await self._model_call(wire, await exchange.body(), exchange)
-        elif method == "GET" and path == "/calls":
-            asked = {name: texts[-1] for name, texts in parse_qs(scope["query_string"].decode()).items()}
-            since_s, after = _number(asked.get("since", "")), _number(asked.get("after", ""))
-            calls = [call for call in self.calls.after(int(after)) if call.began_epoch_s >= since_s]
-            await exchange.send_json(200, {"calls": calls, "now_epoch_s": time.time()})
+        elif method == "GET" and path.endswith("/calls"):
+            await self._list_calls(scope["query_string"].decode(errors="replace"), exchange)
         elif method == "GET" and path.endswith("/models"):
             model = {"id": self._script.name, "object": "model", "created": 0, "owned_by": "greenlight"}
             await exchange.send_json(200, {"object": "list", "data": [model]})
         elif method == "GET" and path in ("", "/health"):
             await exchange.send_json(200, {"status": "healthy"})
         else:
-            known = ", ".join(f"POST /v1{name}" for name in _WIRES)
-            await exchange.send_json(404, WireFormat.error(404, f"{method} {path or '/'}: expected {known}"))
+            known = ", ".join((*(f"POST /v1{name}" for name in _WIRES), "GET /v1/models", "GET /calls"))
+            status = 405 if wire or path.endswith(("/calls", "/models")) else 404
+            await exchange.send_json(status, WireFormat.error(status, f"{method} {path or '/'}: expected {known}"))
+
+    async def _list_calls(self, query: str, exchange: "_Exchange") -> None:
+        asked, after, last_s = parse_qs(query, keep_blank_values=True), 0.0, float("inf")
+        for name, texts in asked.items():
+            number = _number(texts[-1])
+            if name not in ("after", "last_s") or number is None:
+                said = f"/calls?{name}={texts[-1]}: expected after=NUMBER or last_s=SECONDS, not negative"
+                await exchange.send_json(400, WireFormat.error(400, said))
+                return
+            after, last_s = (number, last_s) if name == "after" else (after, number)
+        now_s = steady_epoch_s()
+        calls = [call for call in self.calls.after(int(after)) if now_s - call.began_epoch_s <= last_s]
+        await exchange.send_json(200, {"calls": calls, "now_epoch_s": now_s, "script": self._script.digest})
 
     async def _model_call(self, wire: str, sent: bytes, exchange: "_Exchange") -> None:
         try:
@@ -91,6 +102,7 @@ class ModelApp:
         call = self.calls.begin(
             wire=wire, model=model, stream=bool(body.get("stream")), asked=asking.asked, body=sent, tools=asking.tools,
             scripted=played.answer is not None, fault=played.fault, input_tokens=tokens(sent.decode(errors="replace")),
+            role=asking.role,
         )  # fmt: skip
         reply = ModelReply(model, call.input_tokens)
 
@@ -135,6 +147,7 @@ class ModelApp:
                 # Otherwise the answer is left open, and the server closes the connection without the end of its body.
                 return
             if isinstance(piece, Finish):
+                call.finish = "tool_calls" if wire.reply.calls else piece.reason
                 cut_short = played.fault in UNFINISHED or piece.reason in _CUT_SHORT
                 ends("unfinished" if cut_short else "finished")
             await self._one(call, piece, wire, exchange)
@@ -227,9 +240,9 @@ _WIRES: Mapping[str, type[WireFormat]] = {
 _CUT_SHORT = frozenset({"length", "content_filter"})
 
 
-def _number(text: str) -> float:
-    """A number that is not negative; 0 for all that is none."""
-    return float(text) if text.replace(".", "", 1).isdecimal() else 0.0
+def _number(text: str) -> float | None:
+    """A number that is not negative; None for all that is none."""
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdecimal() else None
 
 
 def _written(wire: str, reply: ModelReply, body: Mapping[str, Any]) -> WireFormat:

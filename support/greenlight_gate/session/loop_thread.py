@@ -27,6 +27,7 @@ class SuiteFault(Exception):
     """The suite's own fault, never the target's. Reports and Allure show it as such."""
 
     def __init__(self, text: str) -> None:
+        self.said = text
         super().__init__(f"Suite fault: {text}")
 
 

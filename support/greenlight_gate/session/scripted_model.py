@@ -5,8 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 import msgspec
@@ -23,13 +22,30 @@ if TYPE_CHECKING:
 _BEGIN_S = 15.0
 _ANSWER_S = 10.0
 _BACKLOG = 256
-# The clocks of two machines are compared with an error of at most the time that the question takes.
+# More than a question and its answer usually take.
 _EARLIER_S = 1.0
 
 
 class _Calls(Struct):
     calls: list[ServedCall]
     now_epoch_s: float
+    script: str = ""
+
+
+class HeardCall(NamedTuple):
+    """A call, and when it has begun and ended, in seconds on the monotonic clock of this process.
+
+    The model's own clock may show any time. What is not known of the end, how long the question for it took, makes it
+    earlier. `ended_at` is None while the call is under way.
+    """
+
+    call: ServedCall
+    began_at: float
+    ended_at: float | None
+
+
+class ModelGone(SuiteFault):
+    """The scripted model does not answer any longer, so that nothing can be said of any call."""
 
 
 class ScriptedModel:
@@ -88,28 +104,39 @@ class ScriptedModel:
 
     async def check(self) -> None:
         """Raises Misconfigured if no scripted model answers at the url."""
+        how = "start it with `greenlight model --script ...`"
         try:
-            await self.calls(time.time())
-        except SuiteFault as error:
-            raise Misconfigured(f"model.url: {error}; start it with `greenlight model --script ...`") from error
+            found = await self._asked(0.0)
+        except ModelGone as error:
+            raise Misconfigured(f"model.url: {error.said}; {how}") from error
+        if found.script != self.script.digest:
+            said = f"expected the script of model.script ({self.script.name}) at {self.url}, but another one is played"
+            raise Misconfigured(f"model.url: {said}; {how} of this very file")
 
-    async def calls(self, since_epoch_s: float) -> Sequence[ServedCall]:
-        """The calls that have begun since then, in order, with their times on this machine's clock.
+    async def calls(self, since: float) -> Sequence[HeardCall]:
+        """The calls that have begun since then (monotonic seconds), in order. Raises ModelGone if no model answers."""
+        asked_at = time.monotonic()
+        found = await self._asked(max(0.0, asked_at - since) + _EARLIER_S)
+        # Its answer was written at some time in between.
+        middle = (asked_at + time.monotonic()) / 2
+        return [
+            HeardCall(
+                call, middle - (ago_s := found.now_epoch_s - call.began_epoch_s),
+                None if call.took_s is None else asked_at - ago_s + call.took_s,
+            )
+            for call in found.calls
+        ]  # fmt: skip
 
-        Raises SuiteFault if no scripted model answers.
-        """
-        where = urljoin(self.url, "/calls")
+    async def _asked(self, last_s: float) -> _Calls:
+        where = f"{self.url.rstrip('/').removesuffix('/v1')}/calls"
         try:
             # Nothing is verified at a machine of the team's own, and reading the authorities would take a while.
             verify = True if where.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             async with httpx2.AsyncClient(verify=verify, trust_env=False, timeout=_ANSWER_S) as client:
-                reply = await client.get(where, params={"since": f"{since_epoch_s - _EARLIER_S:.3f}"})
-            found = msgspec.json.decode(reply.content, type=_Calls)
+                reply = await client.get(where, params={"last_s": f"{last_s:.3f}"})
+            reply.raise_for_status()
+            return msgspec.json.decode(reply.content, type=_Calls)
         except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.DecodeError) as error:
-            raise SuiteFault(
+            raise ModelGone(
                 f"expected the calls of a scripted model at {where}, but {str(error) or type(error).__name__}"
             ) from error
-        ahead_s = found.now_epoch_s - time.time()
-        if abs(ahead_s) < _EARLIER_S:
-            return found.calls
-        return [msgspec.structs.replace(call, began_epoch_s=call.began_epoch_s - ahead_s) for call in found.calls]

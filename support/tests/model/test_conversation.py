@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from greenlight_gate.model.conversation import Conversation, input_items, of_chat, of_messages, of_responses
 
-ASKED = Conversation("What is 2*3?", "Hello", 1, ("6",), ("calculator",))
+ASKED = Conversation("What is 2*3?", "Hello", 1, ("6",), ("calculator",), "Be brief.")
 CHAT: dict[str, Any] = {
     "tools": [{"type": "function", "function": {"name": "calculator"}}],
     "messages": [
@@ -18,6 +18,7 @@ CHAT: dict[str, Any] = {
     ],
 }
 RESPONSES: dict[str, Any] = {
+    "instructions": "Be brief.",
     "tools": [{"type": "function", "name": "calculator"}],
     "input": [
         {"role": "user", "content": "Hello"},
@@ -29,6 +30,7 @@ RESPONSES: dict[str, Any] = {
     ],
 }
 MESSAGES: dict[str, Any] = {
+    "system": [{"type": "text", "text": "Be brief."}],
     "tools": [{"name": "calculator", "input_schema": {}}],
     "messages": [
         {"role": "user", "content": "Hello"},
@@ -42,6 +44,14 @@ MESSAGES: dict[str, Any] = {
 
 def test_a_conversation_with_a_tool_is_the_same_in_each_wire_format() -> None:
     assert of_chat(CHAT) == of_responses(input_items(RESPONSES), RESPONSES) == of_messages(MESSAGES) == ASKED
+
+
+def test_calls_with_other_instructions_or_tools_have_another_role() -> None:
+    others: tuple[dict[str, Any], ...] = ({}, {"tools": []}, {"messages": CHAT["messages"][1:]})
+    roles = [of_chat({**CHAT, **other}).role for other in others]
+    assert len({*roles, of_messages(MESSAGES).role}) == 3
+    # What users and tools say is not part of it.
+    assert of_chat({**CHAT, "messages": CHAT["messages"][:2]}).role == roles[0]
 
 
 def test_parallel_calls_of_a_tool_are_one_round() -> None:

@@ -64,7 +64,7 @@ def test_a_stream_is_whole_and_recorded(model: RunningModel, path: str) -> None:
     } == call  # fmt: skip
 
 
-def test_calls_are_listed_from_a_number_or_a_time_on(model: RunningModel) -> None:
+def test_calls_are_listed_from_a_number_on_or_of_the_last_seconds(model: RunningModel) -> None:
     for prompt in ("add", "ping"):
         model.ask(PATHS[0], prompt)
     listed = model.get("/calls").json
@@ -72,8 +72,23 @@ def test_calls_are_listed_from_a_number_or_a_time_on(model: RunningModel) -> Non
 
     assert first["began_epoch_s"] < second["began_epoch_s"] < listed["now_epoch_s"]
     assert model.get("/calls?after=1").json["calls"] == [second]
-    assert model.get(f"/calls?since={second['began_epoch_s']}").json["calls"] == [second]
-    assert len(model.get("/calls?since=never&after=-1").json["calls"]) == 2
+    ago_s = listed["now_epoch_s"] - second["began_epoch_s"]
+    assert model.get(f"/a/path/calls?last_s={ago_s + DEADLINE_S}").json["calls"] == [first, second]
+    assert model.get("/calls?last_s=0").json["calls"] == []
+
+
+@pytest.mark.parametrize("query", ["last_s=never", "after=-1", "after=", "since=1", "after=%D9%A3"])
+def test_what_cannot_be_asked_of_the_calls_is_refused(model: RunningModel, query: str) -> None:
+    answered = model.get(f"/calls?{query}")
+    assert answered.status == 400
+    assert "expected after=NUMBER or last_s=SECONDS" in answered.json["error"]["message"]
+
+
+def test_a_path_that_does_not_exist_is_answered_with_those_that_do(model: RunningModel) -> None:
+    for status, answered in ((404, model.get("/v1/nothing")), (405, model.get("/v1/messages"))):
+        assert answered.status == status
+        assert "POST /v1/messages, GET /v1/models, GET /calls" in answered.json["error"]["message"]
+    assert model.ask("/calls", "add").status == 405
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -25,7 +26,7 @@ from greenlight_gate.rules.engine.deadlines import MARGIN_S, TimeBudgets
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
-from greenlight_gate.session.scripted_model import ScriptedModel
+from greenlight_gate.session.scripted_model import HeardCall, ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
@@ -208,9 +209,9 @@ class World(Users):
         return model
 
     def calls_for(self, question: UserRequest) -> list[ServedCall]:
-        """The calls to the model whose last message of the user is this request, in order."""
-        calls = self.call(self.model.calls(self.recorder.epoch_s))
-        return [call for call in calls if question.text in call.asked]
+        """The calls to the model whose prompt holds this request, in order."""
+        heard = self.call(self.model.calls(self.recorder.began))
+        return [each.call for each in heard if _asks(each.call, question) or _holds(each.call, question)]
 
     def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
         """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
@@ -581,29 +582,30 @@ class World(Users):
     async def _record_model_calls(self) -> None:
         """Records the calls to the model for the requests of this scenario, once those for stopped runs have ended.
 
-        Raises SuiteFault if the model does not answer.
+        Raises ModelGone if the model does not answer.
         """
         model = self.suite.model
         if model is None or model.is_idle_since(self._calls_before):
             return
         recorder = self.recorder
         while True:
-            calls = [(call, self._asker_of(call)) for call in await model.calls(recorder.epoch_s)]
+            calls = [(heard, self._asker_of(heard)) for heard in await model.calls(recorder.began)]
             stops = [
-                stop for call, asker in calls if call.took_s is None and (stop := self._stop_of(asker)) is not None
+                stop for heard, asker in calls if heard.ended_at is None and (stop := self._stop_of(asker)) is not None
             ]
             if not stops or time.monotonic() - recorder.began > max(stops) + self.budgets.stop_s + MARGIN_S:
                 break
             await asyncio.sleep(_LOOK_AGAIN_S)
-        for call, asker in calls:
+        for (call, began_at, ended_at), asker in calls:
             if asker is None:
                 continue
-            began_at = round(call.began_epoch_s - recorder.epoch_s, 6)
             recorder.add(
-                ModelCall, asker.connection, request=asker.request, number=call.number, began_at=began_at,
-                ended_at=None if call.took_s is None else began_at + call.took_s, state=call.state, fault=call.fault,
-                said=recorder.clean(call.said[:_MOST_SAID]),
-                owners=tuple(sorted(owners_in(call.body))),
+                ModelCall, asker.connection, request=asker.request, number=call.number,
+                began_at=round(began_at - recorder.began, 6),
+                ended_at=None if ended_at is None else round(ended_at - recorder.began, 6),
+                state=call.state, fault=call.fault, said=recorder.clean(call.said[:_MOST_SAID]), finish=call.finish,
+                owners=tuple(sorted(owners_in(call.body))), role=call.role, stream=call.stream, tools=len(call.tools),
+                alone=_plain(call.asked) == _plain(asker.text),
             )  # fmt: skip
 
     def _stop_of(self, question: UserRequest | None) -> float | None:
@@ -618,17 +620,24 @@ class World(Users):
         ends = (entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed))
         return next((end.at for end in ends if end.connection == question.connection), None)
 
-    def _asker_of(self, call: ServedCall) -> UserRequest | None:
-        """The request of this scenario that a call is for: the only one with this text that was open when it began."""
-        at = call.began_epoch_s - self.recorder.epoch_s + self.recorder.began
+    def _asker_of(self, heard: HeardCall) -> UserRequest | None:
+        """The request of this scenario that a call is for: the only one with this text that was open when it began.
+
+        The text is that of the user's last message, or, where a backend asks on in other words, it stands before.
+        """
+        at, call = heard.began_at, heard.call
         open_then = [
             (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
             for question in list(world.questions)
-            if question.text in call.asked and question.asked_at <= at + _SAME_MOMENT_S
+            if question.asked_at <= at + _SAME_MOMENT_S
             and not (question.has_end and question.last_at < at - _SAME_MOMENT_S)
         ]  # fmt: skip
-        world, question = open_then[0] if len(open_then) == 1 else (None, None)
-        return question if world is self else None
+        for is_in in (_asks, _holds):
+            found = [(world, question) for world, question in open_then if is_in(call, question)]
+            if found:
+                world, question = found[0]
+                return question if len(found) == 1 and world is self else None
+        return None
 
     async def _ask_as_a_healthy_user(self) -> None:
         """Connects and asks once more: whatever is wrong with that is a finding of this scenario."""
@@ -681,6 +690,21 @@ def _recorder(suite: ValidationSession, name: str, trace: str) -> Recorder:
         name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules,
         watch=suite.loop.watch, crowded=suite.host.crowded, look_at_host=suite.host.catch_up,
     )  # fmt: skip
+
+
+def _asks(call: ServedCall, question: UserRequest) -> bool:
+    """Whether the user's last message holds a request; white space and case may have changed."""
+    return _plain(question.text) in _plain(call.asked)
+
+
+def _holds(call: ServedCall, question: UserRequest) -> bool:
+    """Whether anything that was sent holds a request; as JSON, all but ASCII may be written in two ways."""
+    body = _plain(call.body)
+    return any(_plain(json.dumps(question.text, ensure_ascii=only_ascii)[1:-1]) in body for only_ascii in (False, True))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def owners_in(prompt: str) -> set[str]:
