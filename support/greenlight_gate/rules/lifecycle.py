@@ -3,6 +3,7 @@
 All transitions of a run are in the table below; `diagram()` draws it.
 """
 
+import re
 from collections.abc import Sequence
 
 from greenlight_gate.events import Control, Event, EventKind
@@ -12,6 +13,10 @@ from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.trace import ModelCall
 
+_WORD = re.compile(r"\w+")
+_ELLIPSES = ("\N{HORIZONTAL ELLIPSIS}", "...")
+# The fault of a model that sends nothing more, and does not end.
+_STALL = "stall"
 _K = EventKind
 _COMPLETED = EventKind.COMPLETED
 _MIDDLE = (_K.THINKING, _K.TOOL_EXECUTING, _K.TOOL_COMPLETED)
@@ -112,17 +117,56 @@ def on_stopped(run: RunState, n: int, report: Report) -> None:
 
 
 def on_unfinished_answer(run: RunState, text: str, calls: Sequence[ModelCall], report: Report) -> None:
-    """LIFECYCLE-7: a run completes, and its `text` is what the model said in `calls`, the last of which is unfinished.
+    """LIFECYCLE-7: a run completes with what the model said in `calls`, the last of which it did not finish.
 
-    What the backend adds to that may say that something is missing.
+    What the backend adds to that may say that something is missing. Punctuation and case may differ.
     """
-    last, answer = calls[-1], _plain(text)
-    if run.ended_by is not _COMPLETED or not answer or last.state != "unfinished":
+    if run.ended_by is not _COMPLETED or not (answer := _words(text)):
         return
-    whole = (_plain(call.said) for call in calls if call.state == "finished")
-    if answer in (_plain(last.said), _plain("".join(call.said for call in calls))) and answer not in whole:
-        came = f"agent_completed with what it had said ({last.fault or 'it ended early'}): {shown(text)}"
-        report("LIFECYCLE-7", "no agent_completed, or a word on the missing end", came, run.last_n, last.n, run=run)
+    if any(call.state == "finished" and not _calls_tools(call) and _words(call.said) == answer for call in calls):
+        return
+    last = _last_said(answer, calls)
+    if last is not None and _calls_tools(last):
+        # What the model says before its tools is no answer, where the call with their results broke off.
+        last = _broken_after(last, calls)
+    if last is None or not _broke_off(last) or _says_that_more_is_missing(text, last.said):
+        return
+    came = f"agent_completed with what it had said ({last.fault or 'it ended early'}): {shown(text)}"
+    report("LIFECYCLE-7", "no agent_completed, or a word on the missing end", came, run.last_n, last.n, run=run)
+
+
+def _broke_off(call: ModelCall) -> bool:
+    """Whether the model has not finished its answer; of a model that says nothing more, the backend has to leave."""
+    return call.state == "unfinished" or (call.fault == _STALL and call.state in ("left", "under way"))
+
+
+def _calls_tools(call: ModelCall) -> bool:
+    return call.state == "finished" and call.finish == "tool_calls"
+
+
+def _broken_after(call: ModelCall, calls: Sequence[ModelCall]) -> ModelCall | None:
+    """The last call after this one, if it broke off and none of them was finished."""
+    later = [each for each in calls if each.number > call.number]
+    answered = any(each.state == "finished" and not _calls_tools(each) for each in later)
+    return later[-1] if later and not answered else None
+
+
+def _last_said(answer: str, calls: Sequence[ModelCall]) -> ModelCall | None:
+    """The call in whose text an answer ends, if it holds nothing but what calls have said, the last of it in part."""
+    rest = answer
+    for call in calls:
+        said = _words(call.said)
+        if said and rest == said:
+            return call
+        if said and rest.startswith(f"{said} "):
+            rest = rest.removeprefix(f"{said} ")
+    begun = (call for call in reversed(calls) if 2 * len(rest) >= len(_words(call.said)))
+    return next((call for call in begun if _words(call.said).startswith(rest)), None)
+
+
+def _says_that_more_is_missing(text: str, said: str) -> bool:
+    """Whether an answer ends with an ellipsis that is not the model's."""
+    return text.rstrip().endswith(_ELLIPSES) and not said.rstrip().endswith(_ELLIPSES)
 
 
 def on_calls_after_the_end(
@@ -130,23 +174,53 @@ def on_calls_after_the_end(
 ) -> None:
     """LIFECYCLE-8: a call to the model goes on after the stop of its run for longer than a stop may need.
 
-    `left_at`: when the user left, if that had to end the run; the later of the two counts.
+    `left_at`: when the user left, if that had to end the run; the later of the two counts. What else a backend asks
+    with the user's text, a title for instance, does not go on with the run.
     """
     ends = [at for at in (run.stop_at, left_at) if at is not None]
     if not ends or run.ended_by is _COMPLETED:
         return
-    for call in calls:
-        late_s = (call.at if call.ended_at is None else call.ended_at) - max(ends)
-        if late_s > stop_s:
-            how = "still under way" if call.ended_at is None else "ended"
-            what = "the user left" if left_at is not None else "the stop"
-            came = f"call {call.number} {how} {late_s:.2f} s later"
-            report("LIFECYCLE-8", f"the end of each call after {what}", came, run.last_n, call.n, run=run, late=True)
-            return
+    end = max(ends)
+    going_on = _calls_of_the_answer(calls, end)
+    late = [call for call in going_on if _late_s(call, end) > stop_s]
+    # Where one agent of several was stopped in time, what the others do is not known to be the answer.
+    stopped = {call.role for call in going_on if call.began_at <= end} - {call.role for call in late}
+    if late and not stopped:
+        call = late[0]
+        how = "still under way" if call.ended_at is None else "ended"
+        what = "the user left" if left_at is not None else "the stop"
+        came = f"call {call.number} {how} {_late_s(call, end):.2f} s later"
+        report("LIFECYCLE-8", f"the end of each call after {what}", came, run.last_n, call.n, run=run, late=True)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split())
+def _late_s(call: ModelCall, end: float) -> float:
+    return (call.at if call.ended_at is None else call.ended_at) - end
+
+
+def _calls_of_the_answer(calls: Sequence[ModelCall], end: float) -> list[ModelCall]:
+    """The calls in which the model makes the answer after its run was to end.
+
+    They are streamed where any call is, have the instructions and tools of one that has begun before, and are the most
+    alike to one that is offered tools, and asks for nothing but what the user wrote.
+    """
+    streamed = any(call.stream for call in calls)
+    roles = {call.role for call in calls if call.began_at <= end}
+    going_on = [
+        call for call in calls
+        if (call.ended_at is None or call.ended_at > end) and call.stream == streamed
+        and (not roles or call.role in roles)
+    ]  # fmt: skip
+    best = max((_likeness(call) for call in going_on), default=None)
+    return [call for call in going_on if _likeness(call) == best]
+
+
+def _likeness(call: ModelCall) -> tuple[bool, bool]:
+    return call.tools > 0, call.alone
+
+
+def _words(text: str) -> str:
+    """A text without punctuation and marks; its letters are small."""
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

@@ -135,7 +135,7 @@ class Talk:
         """What the scripted model says of a call; it began 0.1 s after the request, and ends now if it has ended."""
         number = 1 + sum(isinstance(record, ModelCall) for record in self.records)
         ended_at = None if state == "under way" else values.pop("ended_at", self.at)
-        values |= {"number": number, "began_at": 0.4, "ended_at": ended_at, "state": state}
+        values = {"began_at": 0.4, **values, "number": number, "ended_at": ended_at, "state": state}
         return self.add(ModelCall, connection, request=request, **values)
 
     def last_text(self) -> str:

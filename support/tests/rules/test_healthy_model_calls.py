@@ -9,7 +9,7 @@ from greenlight_gate.rules.engine.expected import NO_EVENTS
 from greenlight_gate.rules.engine.model_calls import MOST_RUNS, ModelCalls
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import Request, RunState, ThreadOrder
-from greenlight_gate.trace import Expect
+from greenlight_gate.trace import Expect, Stalled
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.rules.talk import PROFILE, Talk, asked
@@ -40,6 +40,30 @@ def stopped() -> Talk:
         # The backend has heard enough.
         answered(HALF).model_call("left", said=HALF),
         answered(HALF).model_call("unfinished", "of nobody", said=HALF),
+        # It shows that there was more.
+        answered(f"{HALF} \N{HORIZONTAL ELLIPSIS}").model_call("unfinished", said=HALF),
+        # Another call has gone on where the first one broke off.
+        answered(WHOLE).model_call("unfinished", said=HALF).model_call("finished", said="lamp.", finish="stop"),
+        answered(WHOLE).model_call("finished", said=WHOLE, finish="stop").model_call("unfinished", said=HALF),
+        answered("Let me look. 42.")
+        .model_call("finished", said="Let me look.", finish="tool_calls")
+        .model_call("unfinished")
+        .model_call("finished", said="42.", finish="stop"),
+        # Another call for a title, after an answer that was stopped, or beside it.
+        stopped()
+        .wait(3)
+        .model_call("left", ended_at=1.0, role="agent", stream=True, tools=1, alone=True)
+        .model_call("under way", began_at=1.1, role="title", alone=True),
+        stopped()
+        .wait(3)
+        .model_call("left", ended_at=1.0, role="agent", alone=True)
+        .model_call("under way", began_at=1.1, role="title", alone=True),
+        stopped()
+        .wait(3)
+        .model_call("left", ended_at=1.0, role="agent", stream=True, alone=True)
+        .model_call("under way", role="title", stream=True, alone=True),
+        # The suite, which serves the model, has not noticed for so long that the backend had left.
+        stopped().add(Stalled, "", for_s=1.5).model_call("left", ended_at=4.0),
         stopped().model_call("left"),
         stopped().wait(5).model_call("left", ended_at=2.4),
         # What is still under way as soon as the run was stopped may end a moment later.

@@ -21,6 +21,7 @@ class ModelCalls:
         self._calls: dict[str, list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
         self._runs: OrderedDict[str, tuple[RunState, str]] = OrderedDict()
+        self._stalled_s = 0.0
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled: its run is remembered, and its answer, which the run forgets next."""
@@ -32,6 +33,10 @@ class ModelCalls:
     def left(self, connection: str, at: float) -> None:
         """A connection has ended, and no run of a request on it may go on."""
         self._left_at.setdefault(connection, at)
+
+    def stalled(self, for_s: float) -> None:
+        """The suite stood still for so long, and with it the model that it serves."""
+        self._stalled_s += for_s
 
     def add(self, call: ModelCall) -> None:
         """A call was recorded."""
@@ -45,7 +50,8 @@ class ModelCalls:
             (run, answer), checker = self._runs[request], connections[calls[0].connection]
             lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
             left_at = self._left_at.get(checker.connection)
-            lifecycle.on_calls_after_the_end(run, calls, left_at, checker.budgets.stop_s, checker.report)
+            stop_s = checker.budgets.stop_s + self._stalled_s
+            lifecycle.on_calls_after_the_end(run, calls, left_at, stop_s, checker.report)
             for call in calls:
                 for owner in call.owners:
                     if not checker.search.owns(owner):
