@@ -95,13 +95,15 @@ class ConnectionRules:
         elif waiting_for == "close":
             self.report("CONNECTION-3", "an answer to the close frame", waited, n, late=True)
 
-    def closed(self, by: str, code: int | None, n: int) -> None:
+    def closed(self, by: str, code: int | None, n: int, reason: str) -> None:
         """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without).
 
-        By HTTP there is nothing but its loss inside an answer (RFC 9112 section 8: such an answer is incomplete).
+        By HTTP there is nothing but its loss inside an answer (RFC 9112 section 8: such an answer is incomplete), or an
+        answer that is none: `reason` says which.
         """
         if self.by_http:
-            self.report("CONNECTION-3", "an answer that ends as HTTP has it", "a connection that ended inside it", n)
+            came = reason or "a connection that ended inside it"
+            self.report("CONNECTION-3", "an answer that ends as HTTP has it", came, n)
         elif by != "nobody":
             self.judge_code(code, n)
         # With pings unread, a reset may overtake the close frame on its way (RFC 9293 section 3.6.1).

@@ -63,7 +63,7 @@ def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> No
 def on_bad_message(reason: str, code: int | None, n: int, report: Report) -> None:
     """CONTENT-2: what came was no message that a client can read, which had to end the connection."""
     came = f"{reason or 'something else'} (ended with {code})"
-    report("CONTENT-2", "WebSocket messages that a client can read", came, n, about="all that came")
+    report("CONTENT-2", "messages that a client can read", came, n, about="all that came")
 
 
 def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int, report: Report) -> None:

@@ -162,6 +162,10 @@ class HttpConnection(asyncio.Protocol):
         post, owner = self._post, self._owner
         assert post is not None
         if not self._is_stream():
+            if post.streams and self._encoding():
+                # Nothing of it can be read, and it may never end.
+                self._body += self._reader.take_body()
+                self._complete(at, whole=False)
             return
         limit = owner.max_message_bytes
         self._stream = EventStream(limit) if owner.framing == "sse" else LineStream(limit)
@@ -171,10 +175,15 @@ class HttpConnection(asyncio.Protocol):
         """Whether the answer is a stream of messages."""
         reader = self._reader
         named = reader.named
-        if reader.status >= _REDIRECT or named.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
+        if reader.status >= _REDIRECT or self._encoding():
             return False
         media = named.get(b"content-type", b"").partition(b";")[0].strip().lower()
         return media.decode("latin-1") in MEDIA_TYPES[self._owner.framing]
+
+    def _encoding(self) -> str:
+        """The content encoding of the answer, which was not asked for; "" without one."""
+        encoding = self._reader.header(b"content-encoding")
+        return "" if encoding.lower() == "identity" else encoding
 
     def _problem(self) -> str:
         """Why the answer is none that was asked for; "" for an error status, which says so itself."""
@@ -186,8 +195,7 @@ class HttpConnection(asyncio.Protocol):
             return f"HTTP {status}, a redirect to {place}; redirects are not followed"
         if status >= _ERROR:
             return ""
-        encoding = reader.header(b"content-encoding")
-        if encoding.lower() not in ("", "identity"):
+        if encoding := self._encoding():
             return f"content-encoding {encoding[:_SHOWN]}, though identity was asked for"
         if self._post.streams and not self._is_stream():
             given = reader.header(b"content-type") or "no content type"

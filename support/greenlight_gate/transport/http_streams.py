@@ -271,8 +271,7 @@ class HttpStreams:
         opened = self._opened
         if opened is not None and not opened.done():
             opened.set_exception(NotOpened(printable(f"no HTTP answer ({reason})"[:_SHOWN])))
-        ending = Ending("nobody", None, "") if code is None else Ending("client", code, printable(reason)[:_SHOWN])
-        self._end(ending, at)
+        self._end(Ending("nobody" if code is None else "client", code, printable(reason)[:_SHOWN]), at)
         self._abort_all()
 
     def close(self) -> None:

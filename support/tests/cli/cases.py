@@ -8,8 +8,8 @@ from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.run_report import write_report
 
 from support.tests.cli.process import HASTY_S, PATIENT_S, REASONS, Ran, behave, judged, suite_in, target
+from support.tests.hostile import by_http, excess
 from support.tests.hostile import conduct as does
-from support.tests.hostile import excess
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import Act, HostileServer
 
@@ -35,7 +35,7 @@ _BARE = {
 # What is wrong shows by what does not come.
 _HASTY = {
     "health_hangs", "door_never", "tls_only_ours", "never_ready", "frame_without_end", "dripping_answer", "silent",
-    "never_answers_pings",
+    "never_answers_pings", "http_never_ending", "http_silent",
 }  # fmt: skip
 
 
@@ -58,11 +58,17 @@ class Case:
     fail_fast: bool = True
     more: str = ""
     peak_mb: float = 400.0
+    profile: str = ""
 
     @property
     def is_slow(self) -> bool:
         """Whether a quicker test or another case shows nearly the same, so that a developer need not wait for it."""
-        return self.name in _SLOW
+        return self.name in _SLOW or self.is_by_http
+
+    @property
+    def is_by_http(self) -> bool:
+        """Whether its chat is by HTTP."""
+        return bool(self.profile)
 
     @property
     def is_bare(self) -> bool:
@@ -108,7 +114,8 @@ def _meet(case: Case, folder: Path, budget_s: float) -> Met:
     with HostileServer(case.door, case.health, context) as server:
         url = server.url.replace("ws://", "wss://") if case.tls == "client" else server.url
         url = url.replace("wss://", "ws://") if case.tls == "server" else url
-        target(folder, url, more=case.more, budget_s=budget_s)
+        url = url.replace("ws", "http", 1).removesuffix("/ws") if case.is_by_http else url
+        target(folder, url, more=case.more, budget_s=budget_s, profile=case.profile)
         if case.is_bare:
             suite_in(folder)
             stop = ("--stop",) if case.fail_fast else ()
@@ -185,9 +192,9 @@ IN_THE_FRAMES = [
     Case("token_echoed", 1, answering(does.echo_of_the_token), rules={"CONTENT-5": "a token at byte"}),
 ]  # fmt: skip
 _HEAD = b"HTTP/1.1 401 No\r\nContent-Type: text/html\r\n"
-_TOO_LARGE = "WebSocket messages that a client can read / a message too large: "
+_TOO_LARGE = "messages that a client can read / a message too large: "
 _NO_HTTP = {"CONNECTION-1": "a connection / no HTTP answer to the upgrade ("}
-_FRAMES = "WebSocket messages that a client can read / more than {} frames on one connection"
+_FRAMES = "messages that a client can read / more than {} frames on one connection"
 _MANY_FRAMES = {"CONTENT-2": _FRAMES.format(50_000)}
 _FEW_FRAMES = {"CONTENT-2": _FRAMES.format(5_000)}
 _FEW = "[limits]\nmax_connection_frames = 5000\n"
@@ -197,7 +204,7 @@ IN_EXCESS = [
     Case("bomb_in_fragments", 1, excess.bomb_in_fragments, peak_mb=200, rules={"CONTENT-2": f"{_TOO_LARGE}frame"}),
     # What came is also drawn into the page of the session, by the same process.
     Case("small_bombs", 1, excess.small_bombs,
-         rules={"CONTENT-2": "WebSocket messages that a client can read / more than 33554432 bytes on one connection"}),
+         rules={"CONTENT-2": "messages that a client can read / more than 33554432 bytes on one connection"}),
     Case("no_deflate", 1, excess.no_deflate, rules={"CONTENT-2": "decompression failed (ended with 1002)"}),
     Case("frame_without_end", 1, answering(excess.frame_without_end), peak_mb=200,
          rules={"LIFECYCLE-2": "one end / nothing for "}),
@@ -238,3 +245,35 @@ IN_THE_CONVERSATION = [
     Case("never_answers_pings", 1, does.conversation(does.rightly, pongs=False), more=_LONG,
          category="integration", fail_fast=False, rules={"CONNECTION-2": "an answer to the ping / nothing within"}),
 ]  # fmt: skip
+
+
+def _by_http(name: str, act: does.Say, rules: dict[str, str], *, code: int = 1, tls: str = "", more: str = "") -> Case:
+    profile = "agent-events-sse"
+    return Case(f"http_{name}", code, by_http.chat(act), rules=rules, tls=tls, more=more, profile=profile)
+
+
+RIGHT_BY_HTTP = _by_http("right", by_http.rightly, {}, code=0, more=REASONS)
+BY_HTTP = [
+    _by_http("page", by_http.page, {"CONNECTION-1": "HTTP 200 with text/html in place of text/event-stream"}),
+    _by_http("login_page", by_http.login_page, {"CONNECTION-1": "HTTP 302, a redirect to http://127.0.0.1:9/login"}),
+    _by_http(
+        "gzip_without_flush",
+        by_http.gzip_without_flush,
+        {"CONNECTION-1": "content-encoding gzip, though identity was asked for"},
+    ),
+    _by_http("broken_chunks", by_http.broken_chunks, {"CONNECTION-3": "Invalid character in chunk size"}),
+    _by_http("length_too_short", by_http.length_too_short, {"LIFECYCLE-2": "no event of it"}),
+    _by_http("header_bomb", by_http.header_bomb, {"CONNECTION-3": "a head of more than 65536 bytes"}),
+    _by_http(
+        "line_without_end",
+        by_http.line_without_end,
+        {"CONTENT-2": "a line of more than 1048576 bytes in the event stream"},
+    ),
+    _by_http(
+        "never_ending", by_http.never_ending, {"CONNECTION-3": "a stream that ends with its run / still open after"}
+    ),
+    _by_http("not_utf8", by_http.not_utf8, {"CONTENT-2": "UTF-8 / byte 0xff at 10"}),
+    _by_http("without_head", by_http.without_head, {"CONNECTION-3": "HTTP"}),
+    _by_http("cut_within_tls", by_http.cut, _NO_END, tls="both", more='[tls]\nca_file = "ca.pem"\n'),
+    _by_http("silent", by_http.silent, {"TIMELINESS-1": " s / none"}),
+]

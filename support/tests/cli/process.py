@@ -101,7 +101,7 @@ class Ran:
 
 
 def target(
-    folder: Path, url: str, health: str = "/health", more: str = "", budget_s: float = PATIENT_S
+    folder: Path, url: str, health: str = "/health", more: str = "", budget_s: float = PATIENT_S, *, profile: str = ""
 ) -> Path:  # fmt: skip
     """The file of a target. `more` are further lines of TOML.
 
@@ -109,6 +109,8 @@ def target(
     """
     path = folder / "hostile.toml"
     text = HOSTILE.format(url=url, health=health, budget_s=budget_s, run_s=6 * budget_s)
+    if profile:  # by HTTP, which has no pings
+        text = f'profile = "{profile}"\n{text}'.replace("[capabilities]\n", "[capabilities]\nping = false\n")
     path.write_text(text + more, encoding="utf-8")
     return path
 

@@ -123,7 +123,7 @@ def test_more_than_anybody_takes_ends_the_connection(act: Act, limits: Limits, m
     assert closed(records)[0] == "client"
     assert closed(records)[1:] in ((1008, said), (1009, said))
     (finding,) = [finding for finding in recorder.findings if finding.rule == "CONTENT-2"]
-    assert (finding.expected, finding.actual.startswith(said)) == ("WebSocket messages that a client can read", True)
+    assert (finding.expected, finding.actual.startswith(said)) == ("messages that a client can read", True)
 
 
 def test_what_several_connections_bring_is_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

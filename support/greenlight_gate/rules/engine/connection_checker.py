@@ -250,7 +250,8 @@ class ConnectionChecker:
         """The error that a response is, with its code and text as the profile reads them."""
         if response.status < LEAST_ERROR and not response.problem:
             return None
-        values: dict[str, Any] = {"code": str(response.status), "text": body.decode(errors="replace")[:_SHOWN]}
+        text = response.problem or body.decode(errors="replace")[:_SHOWN]
+        values: dict[str, Any] = {"code": str(response.status), "text": text}
         reading = self.profile.read(body) if body.strip() else None
         if isinstance(reading, Control) and reading.name == "error":
             # A body of other members than the profile knows says something as well.
@@ -597,7 +598,7 @@ class ConnectionChecker:
                 ask.excused = True
         self.requests.closed(by)
         self.foreign_attempts.closed(code, came, n)
-        self.connection_rules.closed(by, code, n)
+        self.connection_rules.closed(by, code, n, reason)
         self.invalid.closed(code, came, n)
         if not given_up:
             self.connection_rules.unusable(code, came, n)

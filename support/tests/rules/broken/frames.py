@@ -140,7 +140,7 @@ def no_object() -> Talk:
 
 
 @broken(
-    ("CONTENT-2", "WebSocket messages that a client can read", "invalid UTF-8 (ended with 1007)", (6,)),
+    ("CONTENT-2", "messages that a client can read", "invalid UTF-8 (ended with 1007)", (6,)),
     ("LIFECYCLE-2", "one end", "2 events and no end", (3, 5, 6)),
 )
 def the_client_has_to_give_up() -> Talk:
