@@ -10,7 +10,7 @@ from typing import Any
 
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem
 from greenlight_gate.wire.explain import check_field
-from greenlight_gate.wire.fields import Field, Fields
+from greenlight_gate.wire.fields import Field, Fields, joined
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import UNSET, PathSource, Tree, member, rest_of
@@ -289,7 +289,7 @@ class _RunKeys:
     def of(self, fields: Fields) -> str:
         """The name of the function for a frame that is read by these fields."""
         entry = fields.get("run", self._usual)
-        said = None if entry is None else (entry[0].value, entry[0].regex, entry[1])
+        said = None if entry is None else (entry[0].value, entry[0].regex, entry[0].join, entry[1])
         if said not in self._known:
             self._known[said] = self._source.constant(_run_key(entry, self._tree, typed=self._typed))
         return self._known[said]
@@ -298,13 +298,17 @@ class _RunKeys:
 def _run_key(entry: tuple[Field, tuple[str, ...]] | None, tree: Tree, *, typed: bool) -> Any:
     """A function for the run id of a frame, as the events have it."""
     source = PathSource(tree, typed=typed, constants={
-        "UNSET": UNSET, "member": member, "rest_of": rest_of, "extract": _extract,
+        "UNSET": UNSET, "member": member, "rest_of": rest_of, "extract": _extract, "joined": joined,
     })  # fmt: skip
     source.emit(0, "def key(f, values):")
     source.emit(1, "item = None")
     field, paths = (None, ()) if entry is None else entry
     if field is not None and field.value is not None:
         source.emit(1, f"return {str(field.value)!r}")
+    if field is not None and field.join is not None:
+        source.emit(1, f"x = {_joined(field.join, paths, source)}")
+        source.emit(1, "return None if x is UNSET else x")
+        return _compiled("key", source)
     for path in paths:
         source.emit(1, f"x = {source.path(path)}")
         if field is not None and field.regex:
@@ -317,7 +321,7 @@ def _run_key(entry: tuple[Field, tuple[str, ...]] | None, tree: Tree, *, typed: 
 def _builder(rule: EventRule, tree: Tree, *, typed: bool) -> Callable[[Any, dict[str, Any], Any], Event]:
     source = PathSource(tree, typed=typed, constants={
         "UNSET": UNSET, "member": member, "rest_of": rest_of, "Event": Event, "KIND": rule.kind, "check": _check,
-        "extract": _extract, "stamped": _stamped, "SYNTHESISED": bool(rule.synthesised),
+        "extract": _extract, "joined": joined, "stamped": _stamped, "SYNTHESISED": bool(rule.synthesised),
     })  # fmt: skip
     source.emit(0, "def build(f, values, item):")
     source.emit(1, "failed = False")
@@ -344,6 +348,9 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
         if field.is_failure(field.value):
             source.emit(1, "failed = True")
         return
+    if field.join is not None:
+        source.emit(1, f"{variable} = {_joined(field.join, paths, source)}")
+        paths = ()
     for index, path in enumerate(paths):
         if index:
             source.emit(1, f"if {variable} is UNSET or {variable} is None:")
@@ -360,6 +367,11 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
     if field.regex:
         source.emit(1, f"{variable} = extract({source.constant(re.compile(field.regex))}, {variable})")
     _checked(source, variable, name, field)
+
+
+def _joined(between: str, paths: tuple[str, ...], source: PathSource) -> str:
+    """The expression for a field that is made of all its paths."""
+    return f"joined({between!r}, ({', '.join([source.path(path) for path in paths])},))"
 
 
 def _checked(source: PathSource, variable: str, name: str, field: Field) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec import UNSET
 
 from greenlight_gate.wire.errors import ProfileError, check_paths, convert, one_of
 from greenlight_gate.wire.predicates import read_regex
@@ -30,7 +31,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     being a change of shape. `failed` lists the values that mean failure (of a tool), `ok` those that mean success, so
     that any other means failure; `failing_at` the names of `at` under which any value does. `regex` takes a part of a
     text: its first group, or all that it finds.
-    `value` is the field itself, where the wire never says it.
+    `join`: the field is made of the values at all paths of `at`, with this between them, and missing where one of them
+    is. `value` is the field itself, where the wire never says it.
     """
 
     at: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ok: tuple[str | bool | int | float, ...] = ()
     failing_at: tuple[str, ...] = ()
     regex: str = ""
+    join: str | None = None
     value: str | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +83,13 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return any(path == name or path.endswith(f".{name}") for name in self.failing_at)
 
 
+def joined(between: str, parts: tuple[Any, ...]) -> Any:
+    """A field that is made of several values, which are texts or integers; UNSET where one of them is missing."""
+    if not all(isinstance(part, str | int) and not isinstance(part, bool) for part in parts):
+        return UNSET
+    return between.join(map(str, parts))
+
+
 def _equals(variable: str, value: str | bool | int | float) -> str:
     if isinstance(value, bool):
         return f"{variable} is {value}"
@@ -115,6 +125,10 @@ def _fields(
         one_of(name, (*allowed, "places"), key)
         field = _field(name, value, key)
         rooted = {at: at.startswith("$") for at in field.at}
+        if field.join is not None and len(places) > 1:
+            raise ProfileError(
+                f"{key}.join: expected one place, since all that is joined stands together, got {places}"
+            )
         paths = tuple(f"{place}.{at}" if place and not rooted[at] else at for place in places for at in field.at)
         yield name, (field, tuple(dict.fromkeys(paths)))
 
@@ -131,17 +145,26 @@ def _field(name: str, value: Any, key: str) -> Field:
         one_of(value["is"], _TYPES, f"{key}.is")
     field: Field = convert(value, Field, key)
     if field.value is not None:
-        if field.at or field.regex:
+        if field.at or field.regex or field.join is not None:
             raise ProfileError(f"{key}.value: expected it alone, or at without it, got both")
         return msgspec.structs.replace(field, is_=field.is_ or "text")
     if "at" not in value:
         convert(None, Any, f"{key}.at")
-    if field.regex:
-        read_regex(field.regex, f"{key}.regex")
-        field = msgspec.structs.replace(field, is_=field.is_ or _USUAL[name])
-    elif field.is_ is None:
-        convert(None, Any, f"{key}.is")
+    field = _with_part(field, name, key)
     for failing in field.failing_at:
         one_of(failing, field.at, f"{key}.failing_at")
     check_paths(field.at, f"{key}.at")
+    return field
+
+
+def _with_part(field: Field, name: str, key: str) -> Field:
+    """The field, if it takes a part of a value, or is made of several, with the type that belongs to it."""
+    if field.regex:
+        read_regex(field.regex, f"{key}.regex")
+    if field.join is not None and (len(field.at) < 2 or field.regex or field.failing_at):
+        raise ProfileError(f"{key}.join: expected at least two paths in at, and no regex, got {list(field.at)}")
+    if field.regex or field.join is not None:
+        return msgspec.structs.replace(field, is_=field.is_ or _USUAL[name])
+    if field.is_ is None:
+        convert(None, Any, f"{key}.is")
     return field

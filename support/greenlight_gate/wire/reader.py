@@ -28,6 +28,7 @@ from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.codecs.chain import CodecChain, undone
 from greenlight_gate.wire.codecs.texts import Json
 from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, compile_scope, rules_of
+from greenlight_gate.wire.fields import joined
 from greenlight_gate.wire.json_text import UnreadableError, lenient_value, preview
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import Tree
@@ -81,8 +82,10 @@ class CompiledProfile:
             parts = []
         found: dict[str, str] = {}
         for name in ("run", "thread", "user", "request"):
-            paths = self.spec.every[name][1] if name in self.spec.every else ()
-            values = (walk(part, path) for part in parts for path in paths if not path.startswith("$"))
+            field, paths = self.spec.every.get(name, (None, ()))
+            values = [walk(part, path) for part in parts for path in paths if not path.startswith("$")]
+            if field is not None and field.join is not None:
+                values = [joined(field.join, tuple(walk(part, path) for path in paths)) for part in parts]
             ids = (str(each) for each in values if isinstance(each, str | int) and not isinstance(each, bool))
             if (first := next(ids, None)) is not None:
                 found[name] = first

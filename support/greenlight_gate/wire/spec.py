@@ -391,7 +391,7 @@ def _is_plain(frame: Frame, controls: tuple[tuple[str, ControlSpec], ...], event
     """Whether the simple reader will do, which knows kinds by name and JSON in text frames only."""
     simple = all(not isinstance(wanted, dict) for _, control in controls for wanted in control.when.values())
     fields = [entry for found in events.values() for entry in found.values()]
-    own = any(field.regex or field.value is not None for field, _ in fields)
+    own = any(field.regex or field.join is not None or field.value is not None for field, _ in fields)
     own = own or any(path.startswith("$") for _, paths in fields for path in paths) or EventKind.ANSWER_PART in events
     return simple and not own and frame.codecs == ("json",) and not frame.binary and bool(frame.kind)
 

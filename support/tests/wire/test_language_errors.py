@@ -118,6 +118,8 @@ ERRORS = [
     ("agent_thinking =", "agent_started =", "absent.agent_started: ", "events are read as"),
     ('run = "$run_id"', 'run = "$rum_id"', "event[0].run: ", "'rum_id', expected one of run_id"),
     ('run = "$run_id"', "run = []", "every.run.at: ", "at least one"),
+    ('run = "$run_id"', 'run = { at = ["a"], join = ":" }', "every.run.join: ", "at least two paths"),
+    ('run = "$run_id"', 'run = { at = ["a", "b"], join = ":", regex = "x" }', "every.run.join: ", "no regex"),
     ('is = "agent_started"', 'is = "started"', "event[0].is: ", "'started', expected one of agent_started"),
     ('is = "agent_started"', "", "event[0].is: ", "got nothing"),
     ('when = { type = "go" }', "", "event[0].when: ", "got nothing"),

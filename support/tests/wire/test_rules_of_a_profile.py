@@ -557,3 +557,40 @@ remember = { asked = "request" }
         (event,) = each(found.read(json.dumps({"type": kind, "id": run, "text": "x"}).encode()))
         assert isinstance(event, Event)
         assert event.request == expected
+
+
+JOINED = HEAD.replace('run = "id"', 'run = { at = ["meta.user", "meta.turn"], join = ":" }') + END
+
+
+@pytest.mark.parametrize(
+    ("meta", "run"),
+    [
+        ({"user": "ada", "turn": 7}, "ada:7"), ({"user": "ada"}, None), ({"user": "ada", "turn": None}, None),
+        ({"user": "ada", "turn": True}, None), ({"user": ["ada"], "turn": 7}, None), ({}, None),
+    ],
+)  # fmt: skip
+def test_an_id_that_is_made_of_several_values(meta: dict[str, Any], run: str | None) -> None:
+    profile = Profile.from_toml(JOINED)
+    frame = json.dumps({"type": "go", "meta": meta}).encode()
+    (event,) = each(profile.read(frame))
+    assert isinstance(event, Event)
+    assert event.run == run
+    assert profile.reader().ids_in(frame).run == run
+
+
+def test_what_several_runs_at_once_gather_is_known_by_such_an_id() -> None:
+    found = Profile.from_toml(JOINED.replace("[[event]]", PARTS_OF + "[[event]]", 1)).reader()
+    assert isinstance(found, Reader)
+    for turn, text in ((1, "It "), (2, "No "), (1, "is."), (2, "way.")):
+        read(found, type="part", meta={"user": "a", "turn": turn}, text=text)
+    assert read(found, type="end", meta={"user": "a", "turn": 2}, text=None) == [("agent_completed", "No way.")]
+    assert read(found, type="end", meta={"user": "a", "turn": 1}, text=None) == [("agent_completed", "It is.")]
+
+
+PARTS_OF = """
+[[event]]
+when = { type = "part" }
+is = "answer_part"
+text = "text"
+gather = { answer = "text" }
+"""
