@@ -2,6 +2,7 @@
 
 python -m greenlight_gate.assurance.false_alarms 20               twenty sessions, two at a time
 python -m greenlight_gate.assurance.false_alarms 200 --whole 10   two hundred; all six categories in every tenth
+python -m greenlight_gate.assurance.false_alarms 20 --environment embedded-sse   twenty of the chat by HTTP
 python -m greenlight_gate.assurance.false_alarms 20 --noise 2 --loads 2 --at-once 1
                                                                   twenty beside two busy loops, every other one a load
 python -m greenlight_gate.assurance.false_alarms 10 --whole 1 --at-once 1 --environment mine.toml
@@ -34,7 +35,7 @@ from typing import NamedTuple
 
 import psutil
 
-from greenlight_gate.assurance.variations import write_target
+from greenlight_gate.assurance.variations import BUNDLED, write_target
 from greenlight_gate.categories import CATEGORIES
 
 FAST = ("functional", "integration")
@@ -77,19 +78,20 @@ class HealthySession(NamedTuple):
 
 
 def judge(
-    seed: int, categories: Sequence[str], folder: Path, *, environment: str = "", is_busy: bool = False
+    seed: int, categories: Sequence[str], folder: Path, *, environment: str = BUNDLED[0], is_busy: bool = False
 ) -> HealthySession:
     """Runs one whole validation session in a folder of its own below `folder`.
 
-    `environment`: a target whose server runs already; without it, the bundled backend is varied by the seed.
+    `environment`: a target whose server runs already, or one of BUNDLED, which is varied by the seed.
     """
     began, here = time.monotonic(), folder / f"seed-{seed}"
     here.mkdir(parents=True, exist_ok=True)
-    target = environment or str(write_target(seed, here))
+    is_bundled = environment in BUNDLED
+    target = str(write_target(seed, here, environment)) if is_bundled else environment
     what = ("load", *_LOAD_OPTIONS) if categories == LOAD else ("run", "--ci-mode", "--categories", *categories)
     command = [sys.executable, "-m", "greenlight_gate.cli.main", *what, "--environment", target]
     command += ["--output-dir", "reports"]
-    varied = {} if environment else {"CHAT_VARY": str(seed)}
+    varied = {"CHAT_VARY": str(seed)} if is_bundled else {}
     ran = subprocess.run(
         command, cwd=here, env={**os.environ, **varied}, capture_output=True, text=True, check=False,
         timeout=_LONGEST_SESSION_S,
@@ -260,8 +262,9 @@ def _parser() -> argparse.ArgumentParser:
         help="keep this number of cores busy meanwhile; INCONCLUSIVE is then no false alarm",
     )  # fmt: skip
     parser.add_argument(
-        "--environment", default="", metavar="TARGET",
-        help="a healthy target whose server runs already (default: the bundled backend, varied by seeds)",
+        "--environment", default=BUNDLED[0], metavar="TARGET",
+        help="a healthy target whose server runs already, or the bundled backend, varied by seeds: embedded, or by HTTP "
+        "embedded-sse (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",

@@ -12,10 +12,13 @@ _TOPICS = ("the tides", "ocean currents", "Ærøskøbing", "温泉 in Beppu", "n
 _PLACES = ("the moon", "the winds", "the lakes", "the rivers", "the glaciers", "the deserts", "the coasts")
 _NOTES = ("lunch", "the dentist", "Zoë's birthday", "東京")
 
+# The targets that can be varied: the bundled backend over a WebSocket, and by HTTP.
+BUNDLED = ("embedded", "embedded-sse")
 
-def write_target(seed: int, folder: Path) -> Path:
-    """Writes the target of a seed, and its prompts; returns the target's path."""
-    embedded = (Path(settings.__file__).parent / "embedded.toml").read_text(encoding="utf-8")
+
+def write_target(seed: int, folder: Path, kind: str = BUNDLED[0]) -> Path:
+    """Writes the target of a seed, one of BUNDLED with other prompts, and these; returns the target's path."""
+    embedded = (Path(settings.__file__).parent / f"{kind}.toml").read_text(encoding="utf-8")
     target = folder / f"varied-{seed}.toml"
     questions = folder / f"questions-{seed}.toml"
     varied = embedded.replace('prompts = "reference"', f'prompts = "{questions.name}"')

@@ -23,6 +23,11 @@ def test_a_target_is_the_embedded_one_with_other_questions(tmp_path: Path) -> No
     assert varied != usual
 
 
+def test_the_chat_by_http_is_varied_in_the_same_way(tmp_path: Path) -> None:
+    target = tomllib.loads(write_target(7, tmp_path, "embedded-sse").read_text(encoding="utf-8"))
+    assert (target["profile"], target["prompts"]) == ("agent-events-sse", "questions-7.toml")
+
+
 def test_the_questions_of_a_seed(tmp_path: Path) -> None:
     asked = questions(7, tmp_path)
     reference = suite_root() / "support/greenlight_gate/targets/prompts/reference.toml"
