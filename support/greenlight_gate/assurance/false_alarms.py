@@ -263,8 +263,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--environment", default=BUNDLED[0], metavar="TARGET",
-        help="a healthy target whose server runs already, or the bundled backend, varied by seeds: embedded, or by HTTP "
-        "embedded-sse (default: %(default)s)",
+        help="a healthy target whose server runs already, or the bundled backend, varied by seeds: embedded, or "
+        "embedded-sse by HTTP (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",

@@ -137,5 +137,5 @@ def test_a_number_of_sessions_that_is_none(text: str) -> None:
 def test_what_is_usual() -> None:
     options = _parser().parse_args(["20"])
     assert (options.sessions, options.at_once, options.more, options.whole, options.noise) == (20, 2, 4, 0, 0)
-    assert options.environment == ""
+    assert options.environment == "embedded"
     assert tuple(options.categories) == FAST

@@ -1,5 +1,6 @@
 """The parsers of streaming answers: cases of the web platform tests as facts, and a slow reference by hypothesis."""
 
+import random
 import re
 
 import pytest
@@ -31,12 +32,18 @@ CASES: list[tuple[bytes, list[tuple[str, str, str]], str, int | None]] = [
     (b"id:1\ndata:x\n\nid:a\0b\ndata:y\n\n", [("", "x", "1"), ("", "y", "1")], "1", None),
     (b"id:7\n\nid:8\n", [], "7", None),
     (b"data:ok\xe2\n\n", [("", "ok\ufffd", "")], "", None),
+    (b"data:msg\ndata: msg\n\n:\nfalsefield:msg\n\nfalsefield:msg\nData:data\n\ndata\n\ndata:end\n\n",
+     [("", "msg\nmsg", ""), ("", "", ""), ("", "end", "")], "", None),
+    (b"data:\0\n\n\n\n", [("", "\0", "")], "", None),
+    (b"id\ndata:1\n\ndata:2\n\n", [("", "1", ""), ("", "2", "")], "", None),
+    (b"retry:3000\nretry:1000x\ndata:x\n\n", [("", "x", "")], "", 3000),
+    (b"data:hello\n\n\ndata:more", [("", "hello", "")], "", None),
 ]  # fmt: skip
-STREAMS = st.lists(
-    st.sampled_from([b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"\r", b"\n", b"\r\n", b"\n\n", b"\0", b"1",
-                     b"\xef\xbb\xbf", b"\xef", b"\xe2\x82\xac", b"x", b"data: 1\n\n", b"id: 1\ndata: x\n\n",
-                     b"event: x\ndata: 1\n\n"]), max_size=60,
-).map(b"".join)  # fmt: skip
+TOKENS = [
+    b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"\r", b"\n", b"\r\n", b"\n\n", b"\0", b"1", b"\xef\xbb\xbf",
+    b"\xef", b"\xe2\x82\xac", b"x", b"data: 1\n\n", b"id: 1\ndata: x\n\n", b"event: x\ndata: 1\n\n",
+]  # fmt: skip
+STREAMS = st.lists(st.sampled_from(TOKENS), max_size=60).map(b"".join)
 
 
 def parsed(pieces: list[bytes]) -> Found:
@@ -90,6 +97,17 @@ def test_it_reads_as_the_reference_wherever_the_stream_is_split(data: bytes, pla
     ends = sorted(place for place in places if place < len(data))
     pieces = [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
     assert parsed(pieces) == reference(data)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_streams_that_are_split_at_random_bytes() -> None:
+    """More than hypothesis tries, and each with as many pieces as a network may make of it."""
+    chance = random.Random("streams")
+    for _ in range(100_000):
+        data = b"".join(chance.choices(TOKENS, k=chance.randint(0, 40)))
+        ends = sorted(chance.choices(range(len(data) + 1), k=chance.randint(0, 12)))
+        pieces = [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
+        assert parsed(pieces) == reference(data), pieces
 
 
 def test_a_line_or_an_event_without_end_is_not_kept() -> None:
