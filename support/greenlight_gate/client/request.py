@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules.engine.deadlines import Deadlines
@@ -18,6 +19,7 @@ class UserRequest:
     `connection`: on which it was sent. `events` are those of its run and of its sub-runs, in order of receipt, `size`
     the bytes of their messages; `seen_at` their times (monotonic seconds); `streams`: a piece of a text came; `over` is
     set when the run has ended, was refused, or can no longer come; `outcome` says how it was settled, once it is.
+    `on_asked` is called when something more is asked of the user in its run.
     """
 
     def __init__(
@@ -39,6 +41,10 @@ class UserRequest:
         self.gave_up = False
         self.streams = False
         self.changed = asyncio.Event()
+        self.on_asked: Callable[[], None] | None = None
+        # For how long the run has waited for its user, and since when it does again.
+        self._waited_s = 0.0
+        self._waits_since: float | None = None
         self.over = False
         self.absent: dict[str, str] = {}  # kinds of event that the profile cannot show, and why
 
@@ -53,12 +59,25 @@ class UserRequest:
             return
         self.events.append(event)
         self.seen_at.append(at)
+        if event.kind is EventKind.INPUT_REQUESTED:
+            self._waits_since = at if self._waits_since is None else self._waits_since
+            if self.on_asked is not None:
+                self.on_asked()
+        else:
+            self.answered(at)
         if event.parent is None:
             if self.run is None:
                 self.run = event.run
             if self.thread is None:
                 self.thread = event.thread
         self.changed.set()
+
+    def answered(self, at: float) -> None:
+        """The run no longer waits for its user: the time until now counts for no budget."""
+        if self._waits_since is not None:
+            self._waited_s += at - self._waits_since
+            self._waits_since = None
+            self.last_at = max(self.last_at, at)
 
     def settle(self, outcome: Outcome) -> None:
         """The request is settled: by the end of its run, by an error in place of one, or because none can come."""
@@ -114,7 +133,7 @@ class UserRequest:
         """The deadline for the next event (monotonic seconds)."""
         if not self.has_begun():
             return patience.start_ends(self.last_at)
-        return patience.ends(self.asked_at, self.last_at, self.open_tools)
+        return patience.ends(self.asked_at + self._waited_s, self.last_at, self.open_tools)
 
     @property
     def answer(self) -> str | None:

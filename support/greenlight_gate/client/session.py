@@ -437,6 +437,7 @@ class Session:
         kept = {"run": question.run, "request": question.request, "thread": question.thread, "input": values["input"]}
         of_run = self._reader.values_of(question.run)
         filled = {**of_run, **values}
+        question.answered(time.monotonic())
         await self.send(self.template("respond"), filled, to="respond", what="respond", approves=approves, **kept)
 
     def answer_to(self, question: UserRequest, *, approves: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from greenlight_gate.client.canary_factory import MARKER, canary_of
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import Deadlines, TimeBudgets
 from greenlight_gate.trace import Expect, Opened, Received, Sent
 
 from support.tests.rules.talk import ANSWER, PROFILE, Talk
@@ -22,6 +22,7 @@ def question(*events: Event) -> UserRequest:
 
 STARTED = Event(EventKind.STARTED, run="r1", thread="t1", request="q1")
 HELPER_ENDS = Event(EventKind.COMPLETED, run="h1", parent="r1", request="q1", text="144")
+INPUTS_IN_ORDER = (EventKind.INPUT_REQUESTED, EventKind.INPUT_RECEIVED)
 HELPER = {"run": "h1", "parent_run_id": "r1"}
 
 
@@ -132,3 +133,21 @@ def test_a_canary_is_a_word_of_small_letters_and_never_the_same_again() -> None:
 
     assert len(canaries) == 200
     assert all(each.startswith(MARKER) and each.isalpha() and each.isascii() and each.islower() for each in canaries)
+
+
+def test_the_time_of_the_user_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenlight_gate.rules.engine.deadlines.MARGIN_S", 0.0)
+    patience = Deadlines(TimeBudgets(run_s=20, silence_s=5))
+    asks, received = (Event(kind, run="r1", request="q1") for kind in INPUTS_IN_ORDER)
+    asked = question(STARTED)
+    asked.take(asks, 12.0)
+    asked.take(received, 62.0)
+    assert asked.patience_ends(patience) == 62.0 + 5
+    answered = question(STARTED)
+    answered.take(asks, 12.0)
+    answered.answered(62.0)
+    answered.answered(63.0)
+    assert answered.patience_ends(patience) == 62.0 + 5
+    unasked = question(STARTED)
+    unasked.take(STARTED, 62.0)
+    assert unasked.patience_ends(patience) == 10.0 + 20

@@ -1,12 +1,17 @@
 """Approvals: what is asked of a user during a run, and who answers it, how, and how often."""
 
+import asyncio
+import contextlib
+
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules.engine.asked_input import same_tool
 from greenlight_gate.session.validation_session import RUN_RESUMED
 
 
@@ -17,11 +22,25 @@ class Approvals:
         self.world = world
 
     def answer(self, user: str, *, approves: bool, times: int = 1) -> None:
-        """Answers what is asked of the user, so many times at once; does not wait."""
-        question = self.asked(user)
-        session = self.world.session_of(question)
-        for _ in range(times):
-            self.world.call(session.respond(question, approves=approves))
+        """Answers what is asked of the user, so many times at once, and in the same way what is asked later in the run.
+
+        Does not wait.
+        """
+        question, world = self.asked(user), self.world
+        session = world.session_of(question)
+        later: list[asyncio.Task[None]] = []
+
+        async def respond() -> None:
+            # It may be asked while the answer is being sent.
+            question.on_asked = lambda: later.append(asyncio.ensure_future(respond_later()))
+            for _ in range(times):
+                await session.respond(question, approves=approves)
+
+        async def respond_later() -> None:
+            with contextlib.suppress(NotConnected):
+                await world.session_of(question).respond(question, approves=approves)
+
+        world.call(respond())
 
     def asked(self, user: str) -> UserRequest:
         """The user's latest request, once something is asked of the user in its run.
@@ -61,11 +80,40 @@ class Approvals:
         network.lose(user, ConnectionLoss.FIN)
         network.reload(user)
 
-    def tools_after_asking(self, user: str, kind: EventKind) -> int:
-        """How many tool events of a kind came in the user's latest request after something was asked.
+    def approved_runs(self, user: str) -> tuple[int, int]:
+        """How often the tool that was asked about has completed since, and how often something was asked about it.
 
-        A call that is announced before has not run yet.
+        A call that has failed may be tried again.
+        """
+        events, asked = self._asked_about(user)
+        ran = sum(event.kind is EventKind.TOOL_COMPLETED and not event.tool_failed for event in events)
+        return ran, len({(each.input, each.call) for each in asked})
+
+    def runs_without_asking(self, user: str) -> int:
+        """How often the tool that was asked about has begun since.
+
+        A call that is announced, and then asked about, has not.
+        """
+        events, asked = self._asked_about(user)
+        begun = [event for event in events if event.kind is EventKind.TOOL_EXECUTING]
+        return sum(not any(_is_about(each, event) for each in asked[1:]) for event in begun)
+
+    def _asked_about(self, user: str) -> tuple[list[Event], list[Event]]:
+        """The events of the tool that the user was asked about first, since then, and all requests for input about it.
+
+        A tool that needs no approval may run as well.
         """
         events = self.world.last(user).events
-        asked_at = next((i for i, event in enumerate(events) if event.kind is EventKind.INPUT_REQUESTED), 0)
-        return sum(event.kind is kind for event in events[asked_at:])
+        first = next((i for i, event in enumerate(events) if event.kind is EventKind.INPUT_REQUESTED), 0)
+        of_tool = [event for event in events[first:] if _is_of_tool(events[first], event)]
+        return of_tool, [event for event in of_tool if event.kind is EventKind.INPUT_REQUESTED]
+
+
+def _is_about(asked: Event, event: Event) -> bool:
+    if asked.call is not None and event.call is not None:
+        return asked.call == event.call
+    return same_tool(asked.tool, event.tool)
+
+
+def _is_of_tool(asked: Event, event: Event) -> bool:
+    return asked.tool is None or event.tool is None or same_tool(asked.tool, event.tool) or _is_about(asked, event)
