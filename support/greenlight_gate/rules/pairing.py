@@ -39,10 +39,11 @@ def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenToo
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """PAIRING-2: a completed run leaves no tool open; a stopped or failed one may."""
-    if event.kind is EventKind.COMPLETED and run.tools:
-        names = " and ".join(repr(tool.name) for tool in run.tools)
-        begun = (tool.n for tool in run.tools)
+    """PAIRING-2: a completed run leaves no tool open, but for what was not approved; a stopped or failed one may."""
+    left = [tool for tool in run.tools if not tool.may_stay_open]
+    if event.kind is EventKind.COMPLETED and left:
+        names = " and ".join(repr(tool.name) for tool in left)
+        begun = (tool.n for tool in left)
         report("PAIRING-2", f"tool_completed of {names} before the run completes", "none", *begun, n, run=run)
 
 

@@ -38,6 +38,8 @@ from greenlight_gate.wire.values import first_value, text_of, walk
 _MOST_RUNS = 256
 _MOST_FACTS = 4096
 _MOST_TEXT = 65_536
+# Where the wire does not name the tool, it is that of the open call.
+_OF_A_CALL = frozenset({EventKind.TOOL_COMPLETED, EventKind.INPUT_REQUESTED})
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -334,6 +336,9 @@ class Reader:
         if event.kind is EventKind.ANSWER_PART:
             self._part_of_answer(event, state, out)
             return
+        if event.tool is None and event.call is not None and event.kind in _OF_A_CALL:
+            name = next((tool for call, tool in state.open if call == event.call), None)
+            event = msgspec.structs.replace(event, tool=name)
         collapse = rule.collapse
         if collapse != "no" and (state.phase is event.kind or collapse == "always"):
             out.append(More(event))

@@ -247,3 +247,19 @@ def test_a_run_that_completes_with_an_open_approval_has_not_waited() -> None:
     assert asks(talk).wait(1).completed(result=DENIED).rules() == {"INPUT-2"}
     talk = Talk().open().ask(expect=waits).started().thinking()
     assert asks(talk).wait(30).completed(result=DENIED).whole() == []
+
+
+def test_a_call_that_was_announced_and_not_approved_need_not_be_completed() -> None:
+    denied = says(asks(runs(begun(), "k1"), call="k1"), approves=False)
+    assert denied.completed(result=DENIED).whole() == []
+    expired = asks(runs(begun(), "k1"), call="k1").wait(90)
+    expired.event("input_received", {"input_id": "i1", "choice": "expired"})
+    assert expired.completed(result=DENIED).whole() == []
+    approved = says(asks(runs(begun(), "k1"), call="k1"))
+    assert "PAIRING-2" in approved.completed().rules()
+
+
+def test_an_announced_call_may_get_its_arguments_later() -> None:
+    first = done(says(asks(runs(begun(), "k1", {}), "i1", "k1"), "i1"), "k1")
+    second = says(asks(runs(first, "k2", {}), "i2", "k2", ROME), "i2")
+    assert done(second, "k2").completed().whole() == []

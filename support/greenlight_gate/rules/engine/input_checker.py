@@ -129,8 +129,9 @@ def _is_asked_again(before: AskedInput, asked: AskedInput) -> bool:
 
 def _is_of(tool: OpenTool, asked: AskedInput) -> bool:
     """Whether an open tool call is what is asked about; one that was asked about before, only by its call id."""
-    by_call = asked.call is not None and tool.call is not None
-    free = by_call or tool.asked is None or tool.asked.replaced_by is asked
+    if asked.call is not None and tool.call is not None:
+        return asked.call == tool.call
+    free = tool.asked is None or tool.asked.replaced_by is asked
     return free and asked.is_about(tool.name, tool.call) and asked.allows(tool.arguments) is not False
 
 

@@ -104,6 +104,11 @@ class OpenTool(msgspec.Struct, eq=False, gc=False):
     asked: AskedInput | None = None
     arguments: Any = None
 
+    @property
+    def may_stay_open(self) -> bool:
+        """Whether the user was asked about it, and has not approved it: then it need not have run."""
+        return self.asked is not None and not self.asked.latest.approves
+
 
 class AnswerPart(NamedTuple):
     """A piece of an answer: its record, when it came (seconds on the trace's clock), whose it is, and its text."""
