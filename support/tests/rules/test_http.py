@@ -1,8 +1,11 @@
 """What the rules say of conversations by HTTP: literal traces of the profile agent-events-sse, and their findings."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import greenlight_gate
 import pytest
+from greenlight_gate.rules.registry import RULES
 from greenlight_gate.trace import Expect, Responded, StreamEnded
 
 from support.tests.rules.broken.inputs import APPROVAL, approved, asks, rest
@@ -97,6 +100,13 @@ def test_what_each_trace_breaks(play: Play, broken: set[str]) -> None:
     here = talk()
     play(here)
     assert {finding.rule for finding in here.findings()} == broken
+
+
+def test_the_table_says_of_each_rule_what_it_means_by_http() -> None:
+    page = (Path(greenlight_gate.__file__).parent / "rules/README.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## By HTTP\n")
+    rows = [line.split("|")[1] for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    assert sorted(name.strip() for row in rows[2:] for name in row.split(",")) == sorted(RULES)
 
 
 @pytest.mark.parametrize(("status", "broken"), [(401, set()), (403, set()), (200, {"REFUSAL-1"}), (500, {"REFUSAL-1"})])
