@@ -102,8 +102,8 @@ class Sent(Record, frozen=True):
     """A frame that the user's client sent.
 
     `what` is one of start, again (the same request once more), stop, ping (of the application), restore, hello (a step
-    of the handshake), keepalive, respond (an answer to what is asked of the user), invalid (sent to be refused),
-    "websocket ping", or pings (a flood of those).
+    of the handshake), keepalive, unsubscribe, respond (an answer to what is asked of the user), invalid (sent to be
+    refused), "websocket ping", or pings (a flood of those).
     `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from which latency
     counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names: the backend has
     to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one; `behind`: that one,

@@ -17,12 +17,14 @@ class Inbox:
     """Used on the loop thread. `changed` is set whenever something has come, or when nothing more will.
 
     `too_much` is called with the limit that the backend has exceeded; `asked_to_answer` gets the values of a message
-    that one of the profile's [[answer]] tables is for.
+    that one of the profile's [[answer]] tables is for; `run_ended` each request whose run
+    has ended, with the message that ended it and with all that come later.
     """
 
     def __init__(
         self, recorder: Recorder, connection: str, limits: Limits, questions: list[UserRequest], *,
         too_much: Callable[[str], None], asked_to_answer: Callable[[dict[str, Any]], None],
+        run_ended: Callable[[UserRequest], None],
     ) -> None:  # fmt: skip
         self.questions = questions
         self.controls: list[Control] = []
@@ -32,6 +34,7 @@ class Inbox:
         self._limits = limits
         self._too_much = too_much
         self._asked_to_answer = asked_to_answer
+        self._run_ended = run_ended
 
     def frame(self, kind: str, data: bytes, at: float) -> None:
         """Records a message (text, binary) or something else (ping, pong, part). `at`: monotonic seconds."""
@@ -45,6 +48,8 @@ class Inbox:
                     self._control(part)
                 for question in touched:
                     self._grown(question, len(data))
+                    if question.has_end:
+                        self._run_ended(question)
             else:
                 recorder.other(kind, data, at, self._connection)
             if recorder.is_full:

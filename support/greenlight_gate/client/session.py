@@ -104,7 +104,7 @@ class Session:
         self.gave_up = False
         self.inbox: Inbox = Inbox(
             recorder, self.connection, target.limits, before.inbox.questions if before is not None else [],
-            too_much=self._give_up, asked_to_answer=self._answer,
+            too_much=self._give_up, asked_to_answer=self._answer, run_ended=self._unsubscribe,
         )  # fmt: skip
         self._transport: Transport | None = None
         self._asked_at = 0.0
@@ -114,6 +114,7 @@ class Session:
         self._ended = "has ended"
         # The requests by HTTP whose answer is still streaming.
         self._streaming: set[str] = set()
+        self._unsubscribed: set[str] = set()
 
     # Opening and closing -------------------------------------------------------------------------------------
 
@@ -366,6 +367,13 @@ class Session:
         """Answers a message that one of the profile's [[answer]] tables is for."""
         template = self.profile.spec.answers[values["answer"]].send
         self._answering = asyncio.ensure_future(self.send(template, what="keepalive"))
+
+    def _unsubscribe(self, question: UserRequest) -> None:
+        """Tells the server that the stream of a run is not wanted any more, where the profile has a message for it."""
+        if question.request not in self._unsubscribed and self.profile.can_send("unsubscribe"):
+            self._unsubscribed.add(question.request)
+            sending = self.send(self.template("unsubscribe"), self.names_of(question), what="unsubscribe")
+            self._answering = asyncio.ensure_future(sending)
 
     # Sending -------------------------------------------------------------------------------------------------
 

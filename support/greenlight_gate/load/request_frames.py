@@ -16,7 +16,8 @@ def speaks_plainly(profile: Profile) -> bool:
     """Whether users only connect, send one text frame for each request, and read: most of it is then made once."""
     spec = profile.spec
     own = {"user", "user_name", "token", *spec.values, *spec.needs}
-    if spec.before or spec.after or spec.handshake or spec.answers or "start" in spec.calls or spec.looked_up & own:
+    more = (spec.before, spec.after, spec.handshake, spec.answers, spec.connection.events, "unsubscribe" in spec.send)
+    if any(more) or "start" in spec.calls or spec.looked_up & own:
         return False
     if spec.connection.runs == "one" or {name for _, name in names_in(spec.send.get("ping"), "")} - {"nonce"}:
         return False

@@ -12,6 +12,7 @@ from greenlight_gate.events import Control
 from greenlight_gate.load.plan import PlannedUser
 from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.load.virtual_user import VirtualUser
+from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.trace import LEAST_ERROR, Opened, Responded
@@ -89,6 +90,7 @@ class SetUpUser(VirtualUser):
         self._transport = transport_to(
             setup.spec, setup.url, setup.headers, self, subprotocols=setup.subprotocols,
             compress=self._context.plan.compress, max_message_bytes=setup.max_frame_bytes, values=setup.values,
+            events=setup.events,
         )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
         self._maybe_ready(monotonic())
@@ -180,6 +182,14 @@ class SetUpUser(VirtualUser):
             self._speaking = asyncio.ensure_future(self._say_in_turn(parts_of(template), values))
             return
         self._send_template(template, values, request)
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled; where the profile has a message for it, its stream is not wanted any more."""
+        super().on_settled(outcome)
+        template = self._context.profile.spec.send.get("unsubscribe")
+        if template is not None and outcome.ended_by is not None and outcome.run is not None:
+            asked, run = outcome.request.request, outcome.run
+            self._send_template(template, {"request": asked, "run": run.id, "thread": run.thread})
 
     def ping(self, nonce: str) -> None:
         """Sends an application ping."""

@@ -18,7 +18,8 @@ from greenlight_gate.targets.sections import Persona
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import Post
 from greenlight_gate.transport.posting import post_to
-from greenlight_gate.wire.connecting import HttpRequest
+from greenlight_gate.transport.two_sockets import EventsSocket
+from greenlight_gate.wire.connecting import ConnectionSpec, EventsSpec, HttpRequest
 from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.profile import Profile
@@ -105,6 +106,7 @@ class ConnectionSetup:
         naming: Naming = NOTHING_NAMED,
     ) -> None:  # fmt: skip
         self.target = target
+        self.profile = profile
         self.spec: Spec = profile.spec
         self.token = token
         self._persona = persona
@@ -214,9 +216,24 @@ class ConnectionSetup:
         return post_to(self.spec.addresses[what], self.spec, self.url, headers=self.headers, values=values, label=label)
 
     @property
+    def events(self) -> EventsSocket | None:
+        """The socket on which events come, where that is another one. Raises StepRefused for an unknown value."""
+        events = self.connection.events
+        if events is None:
+            return None
+        try:
+            sent = [() if not what else self.profile.wire(what, self.values)[1] for what in
+                    (events.subscribe, events.unsubscribe)]  # fmt: skip
+            return EventsSocket(self._url(events), self._headers(events), *sent)
+        except KeyError as error:
+            raise StepRefused(f"the socket of events needs {error}, which is not known yet", None) from error
+
+    @property
     def url(self) -> str:
         """The URL of the connection, with the query of the token."""
-        connection = self.connection
+        return self._url(self.connection)
+
+    def _url(self, connection: ConnectionSpec | EventsSpec) -> str:
         base, _, supplied = self.target.url.partition("?")
         url = f"{base.rstrip('/')}{fill(connection.path, quoted(self.values))}" if connection.path else base
         query = [part for part in (supplied, urlencode(filled(connection.query, self.values))) if part]
@@ -227,8 +244,11 @@ class ConnectionSetup:
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
+        return self._headers(self.connection)
+
+    def _headers(self, connection: ConnectionSpec | EventsSpec) -> dict[str, str]:
         traced = {"traceparent": self.traceparent} if self.traceparent else {}
-        headers = {**traced, **filled(self.connection.headers, self.values), **self.token.headers}
+        headers = {**traced, **filled(connection.headers, self.values), **self.token.headers}
         return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property

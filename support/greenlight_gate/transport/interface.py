@@ -140,16 +140,23 @@ class Receiver(Protocol):
 
 
 class Transport(Protocol):
-    """One connection, which for HTTP is a pool of them: those of one tab. All methods run on the loop thread.
+    """One connection, which for HTTP is a pool of them: those of one tab. All methods run on the loop thread."""
 
-    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has begun to close. `frames` and `pings`
-    count what has come, frames of any kind and pings of the peer.
-    """
+    @property
+    def is_open(self) -> bool:
+        """From `on_open` until `on_close`."""
 
-    is_open: bool
-    can_send: bool
-    frames: int
-    pings: int
+    @property
+    def can_send(self) -> bool:
+        """Until either side has begun to close."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames have come, of any kind."""
+
+    @property
+    def pings(self) -> int:
+        """How many pings of the peer have come."""
 
     @property
     def is_full(self) -> bool:

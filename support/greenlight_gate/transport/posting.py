@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from greenlight_gate.transport.http_connection import Framing
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
 from greenlight_gate.transport.interface import ConnectionLimits, Post, Receiver, Transport
+from greenlight_gate.transport.two_sockets import EventsSocket, TwoSockets
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
 from greenlight_gate.wire.connecting import HttpAddress
@@ -19,15 +20,21 @@ _BODILESS = ("GET", "DELETE")
 def transport_to(
     spec: Spec, url: str, headers: Mapping[str, str], receiver: Receiver, *, subprotocols: list[str], compress: bool,
     max_message_bytes: int, limits: ConnectionLimits | None = None, values: Mapping[str, Any] | None = None,
-    opens: bool = True,
+    opens: bool = True, events: EventsSocket | None = None,
 ) -> Transport:  # fmt: skip
     """The transport of the profile, still to be opened. Raises NotOpened if that cannot be requested.
 
-    `values` fill in the request that opens a tab by HTTP; without `opens`, the first message is all that is sent.
+    `values` fill in the request that opens a tab by HTTP; without `opens`, where a refusal is expected, the first
+    message is all that is sent. `events`: the socket on which events come, where that is another one.
     """
     connection = spec.connection
     if connection.transport == "websocket":
         upgrade = Upgrade(url, headers=headers, subprotocols=subprotocols, compress=compress)
+        if events is not None:
+            return TwoSockets(
+                receiver, upgrade, events, max_message_bytes=max_message_bytes, limits=limits, compress=compress,
+                expects_refusal=not opens,
+            )  # fmt: skip
         return WebSocket(receiver, upgrade, max_message_bytes=max_message_bytes, limits=limits)
     opening = connection.opening if opens else None
     return HttpStreams(

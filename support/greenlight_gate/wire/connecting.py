@@ -25,6 +25,24 @@ class HttpAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     streams: bool = True
 
 
+class EventsSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[connection.events]: a second socket of the same tab, on which events come; requests go out on the first one.
+
+    `subscribe` is sent as soon as it is open, `unsubscribe` before it is closed.
+    """
+
+    path: str = ""
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    subscribe: dict[str, Any] | list[Any] | None = None
+    unsubscribe: dict[str, Any] | list[Any] | None = None
+
+    @property
+    def templates(self) -> list[Any]:
+        """All that is filled in before it is sent."""
+        return [self.path, self.query, self.headers, self.subscribe, self.unsubscribe]
+
+
 class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[connection]: where and how the connection is opened.
 
@@ -32,6 +50,7 @@ class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     behind the target's url; `query` and `headers` are added, but those whose value is null (no token).
     `max_frame_bytes` 0 is the target's own limit. `runs`: whether a connection answers many questions at once, one
     after the other, or only one in its life. `opening`, by HTTP: the request with which a tab begins, if there is one.
+    `events`: the socket on which events come, where that is another one.
     """
 
     transport: Literal["websocket", "sse", "ndjson"] = "websocket"
@@ -42,6 +61,7 @@ class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subprotocols: tuple[str, ...] = ()
     max_frame_bytes: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 0
     runs: Literal["many", "one_at_a_time", "one"] = "many"
+    events: EventsSpec | None = None
 
     @property
     def by_http(self) -> bool:
@@ -124,6 +144,11 @@ def read_connection(data: dict[str, Any], name: str = "connection") -> Connectio
         if not connection.by_http:
             raise ProfileError(f'{name}.opening: expected it where transport is "sse" or "ndjson", got a WebSocket')
         _check_path(connection.opening, f"{name}.opening")
+    events = connection.events
+    if events is not None and connection.by_http:
+        raise ProfileError(f'{name}.events: expected it where transport is "websocket", got {connection.transport!r}')
+    if events is not None and events.path and not events.path.startswith(("/", "?")):
+        raise ProfileError(f"{name}.events.path: expected a path that begins with /, got {events.path!r}")
     if connection.by_http and connection.subprotocols:
         raise ProfileError(f"{name}.subprotocols: expected none, since only a WebSocket has them")
     return connection

@@ -224,7 +224,15 @@ class Spec(msgspec.Struct, frozen=True):
         connection = self.connection if resume is None else resume.connection
         before = self.before if resume is None or resume.before is None else resume.before
         sent = [self.steps[index].send for index in self.steps_to_take(resumes=resumes)]
-        parts = [connection.path, connection.query, connection.headers, *(each.templates for each in before), *sent]
+        events = [] if connection.events is None else connection.events.templates
+        parts = [
+            connection.path,
+            connection.query,
+            connection.headers,
+            *events,
+            *(each.templates for each in before),
+            *sent,
+        ]
         return frozenset(name for part in parts for _, name in names_in(_listed(part), ""))
 
     @property
@@ -280,6 +288,7 @@ _SENDS = {
     "stop": ("run", "request", "request_number", "thread"),
     "early_stop": ("request", "request_number", "thread"),
     "unknown": ("request", "request_number", "prompt", "thread"),
+    "unsubscribe": ("run", "request", "request_number", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),
     "edit": ("request", "request_number", "prompt", "thread", "run", "replaced"),
@@ -548,6 +557,8 @@ def _templates(spec: Spec) -> list[tuple[str, Any]]:
     parts: list[tuple[str, Any]] = []
     for name, address in addresses:
         parts += [(f"{name}.{key}", getattr(address, key)) for key in ("path", "query", "headers")]
+        if address.events is not None:
+            parts += [(f"{name}.events", address.events.templates)]
         if address.opening is not None:
             parts += [(f"{name}.opening", [address.opening.path, address.opening.headers])]
     parts += [(f"{where}.send", step.send) for where, step in _steps(spec)]

@@ -97,6 +97,8 @@ ERRORS = [
     ('path = "/ws/{run_id}"', 'path = "ws"', "connection.path: ", "begins with /"),
     ('runs = "one"', 'runs = "once"', "connection.runs: ", "'once', expected one of one"),
     ('runs = "one"', "max_frame_bytes = -1", "connection.max_frame_bytes: ", ">= 0"),
+    ('runs = "one"', 'events = { path = "x" }', "connection.events.path: ", "begins with /"),
+    ('runs = "one"', 'events = { subscribe = { to = "{seson}" } }', "connection.events", "'seson', expected one of"),
     ('runs = "one"', 'run = "one"', "connection.run: ", "expected one of runs"),
     ('query = { token = "{token}" }', 'query = { token = "{tokn}" }', "connection.query.token: ", "one of token"),
     ('query = { token = "{token}" }', "query = { token = 5 }", "connection.query[...]: ", "expected `str`"),
