@@ -203,7 +203,7 @@ def _on_misses(
     run: RunState, expect: Expect, text: str, misses: Sequence[tuple[str, str]], *evidence: int, report: Report
 ) -> None:
     """An answer lacks what was expected (CONTENT-4), or holds it damaged (CONTENT-2)."""
-    damaged = damaged_text.search(text, expect)
+    damaged = damaged_text.search(text, expect, run.results)
     if damaged is not None:
         misses, came = (), f"{shown(damaged.came)}: {damaged.how}"
         report("CONTENT-2", f"{shown(damaged.wanted)} undamaged", came, *evidence, run=run)

@@ -39,6 +39,8 @@ def findings(pieces: list[str], *wanted: str) -> list[tuple[str, str, str, tuple
         (["\\ud83d\\udc69", "\\u200d\\ud83d\\udc69\\u200d", "👧"], FAMILY),
         (["\u200f", "שלו", "\u200fם"], "שלום"),
         (["Gru", "\u0308ße"], "Grüße"),
+        # The text of a JSON that holds a pair: its escapes are letters here.
+        (['{\\"q\\": \\"\\\\ud83d', '\\\\udc69\\"}'], '{"q": "\\ud83d\\udc69"}'),
     ],
 )
 def test_what_ends_between_two_characters_is_whole(pieces: list[str], wanted: str) -> None:

@@ -26,22 +26,25 @@ class DamagedText(NamedTuple):
     how: str
 
 
-def search(text: str, expect: Expect) -> DamagedText | None:
-    """The first text that an answer has to hold and that is damaged in it, if any."""
-    folded = text.casefold()
+def search(text: str, expect: Expect, results: str = "") -> DamagedText | None:
+    """The first text that an answer has to hold and that is damaged in it, if any.
+
+    What stands in the request or in the `results` of its tools just so is quoted.
+    """
+    folded, quoted = text.casefold(), f"{expect.prompt}\n{results}".casefold()
     for group in expect.contains:
         wanted = [each for each in group if not each.isascii()]
         if not wanted:
             continue
         intact = max(folded.count(each.casefold()) for each in group) or int(holds_plain(text, group))
         if REPLACEMENT in text and (not intact or intact >= _LEAST_REPEATED):
-            cut = _cut_up(text, wanted, expect.prompt)
+            cut = _cut_up(text, wanted, quoted)
             if cut is not None:
                 return cut
         if not intact:
             for each in wanted:
                 for how, form in _misread(each):
-                    if form.casefold() in folded:
+                    if form.casefold() in folded and form.casefold() not in quoted:
                         return DamagedText(each, form, how)
     return None
 
@@ -63,9 +66,9 @@ def holds_plain(text: str, alternatives: Sequence[str]) -> bool:
     return any(plain(each) in said for each in alternatives)
 
 
-def _cut_up(text: str, wanted: list[str], prompt: str) -> DamagedText | None:
+def _cut_up(text: str, wanted: list[str], quoted: str) -> DamagedText | None:
     """A text with U+FFFD in place of some of its characters, at most one for each of their bytes in UTF-8."""
-    if REPLACEMENT in prompt:
+    if REPLACEMENT in quoted:
         return None
     for each in wanted:
         parts = [

@@ -275,7 +275,7 @@ class IdRegistry:
             run.event_ids.add(event_id)
         run.tools = _NO_TOOLS
         run.said = None
-        run.thought = run.other_text = ""
+        run.thought = run.other_text = run.results = ""
         self.ended[run.id] = run
         if len(self.ended) > _MOST_ENDED:
             for oldest in _forget_oldest(self.ended, _MOST_ENDED):

@@ -32,6 +32,7 @@ _ASKED: Final = Stage.ASKED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
 _MOST_TOOL_TURNS: Final = 64
+_MOST_RESULTS: Final = 65_536
 
 
 class RunChecker:
@@ -139,6 +140,8 @@ class RunChecker:
         tool, text = pairing.on_completed(run, event, n, self.report), event.text
         if (run if run.parent is None else run.root).inputs is not None:
             self.inputs.completed(run, event, tool, n)
+        if text and not text.isascii():
+            run.root.results = f"{run.root.results}\n{text}"[-_MOST_RESULTS:]
         if text is None or not content.is_placeholder(text):
             run.has_result = True
         elif text:

@@ -137,6 +137,7 @@ class RunState:
     the record of that.
     `end_seq`: the number of agent_stopped in its thread: what has a greater one was made after it.
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
+    `results`: what its tools have returned beyond ASCII, and an answer may quote, bounded.
     `inputs`: what was asked of the user in it or by its sub-agents, None where nothing was; `waits_since`: since when
     it waits for an answer, and `waited_s`: for how long it has waited so far.
     `parts`: the pieces of its answer that came before the whole, each with its record and its agent, within a bound.
@@ -175,6 +176,7 @@ class RunState:
         "parts",
         "recent",
         "request",
+        "results",
         "said",
         "said_most",
         "shown",
@@ -236,6 +238,7 @@ class RunState:
         self.tools_failed = 0
         self.most_open = 0
         self.tools: list[OpenTool] = []
+        self.results = ""
         self.tool_turns: tuple[float, ...] = ()
         self.event_ids: set[str | int] = set()
         self.shown: set[str | int] | None = None
