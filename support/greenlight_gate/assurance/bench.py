@@ -32,6 +32,7 @@ from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets import settings
 from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, suite_root
+from greenlight_gate.wire.promises import promising
 
 _ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
 _SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
@@ -222,8 +223,7 @@ class Bench:
         if promise:
             name = "agent-events-sse" if by_http else "agent-events"
             profile = settings.profile_text(name, self.folder)[1]
-            promised = profile.replace("[promises]\n", f"[promises]\n{promise} = true\n")
-            (self.folder / "promising.toml").write_text(promised, encoding="utf-8")
+            (self.folder / "promising.toml").write_text(promising(profile, [promise]), encoding="utf-8")
             text = text.replace(f'profile = "{name}"', 'profile = "promising.toml"')
         target = self.folder / f"{kind}.toml"
         target.write_text(text.replace("[budgets]\n", f"[budgets]\n{budgets}"), encoding="utf-8")

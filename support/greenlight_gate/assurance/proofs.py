@@ -213,12 +213,6 @@ BY_HTTP = frozenset({
     "resume_begins_one_event_too_late", "answers_sent_on_the_newest_stream", "retried_post_starts_a_second_run",
     "closed_stream_stops_its_run", "closed_stream_leaves_its_run",
 })  # fmt: skip
-# These break a promise that the default profile does not make.
-_PROMISED = {
-    "token_expiry_ends_a_running_answer": "runs_outlive_tokens",
-    "disconnect_leaves_the_model_running": "runs_end_with_connection",
-    "closed_stream_leaves_its_run": "runs_end_with_connection",
-}
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 
@@ -261,7 +255,7 @@ PROOFS = {
         (scenario,),
         _BUDGETS.get(defect, {}),
         _SEND.get(defect, "bearer"),
-        _PROMISED.get(defect, ""),
+        REGISTRY[defect].promise,
     )
     for scenario, defects in _BY_SCENARIO.items()
     for defect in defects.split()

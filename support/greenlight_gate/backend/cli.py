@@ -7,7 +7,9 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -147,12 +149,14 @@ def _claim(data: Path | None) -> IO[str]:
 def _list_defects() -> None:
     from greenlight_gate.backend.defects import REGISTRY  # noqa: PLC0415
 
-    width = max(len(name) for name in REGISTRY)
+    width = shutil.get_terminal_size().columns
     with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
         for found in REGISTRY.values():
-            value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
-            kind = f"{found.family:12} {found.name:{width}} {found.severity:8}"
-            print(f"{kind}  {found.notice}{value} [{', '.join(found.rules)}]", flush=True)
+            value = "" if found.default is None else f" Default: {_with_unit(found.default, found.unit)}."
+            value += f" The profile has to promise {found.promise}." if found.promise else ""
+            head = f"{found.name}  {found.family}, {found.severity}: {', '.join(found.rules)}"
+            for text, indent in ((head, ""), (f"{found.notice}{value}", "    ")):
+                print(textwrap.fill(text, width, initial_indent=indent, subsequent_indent="    "), flush=True)
 
 
 def _with_unit(value: float | str, unit: str) -> str:

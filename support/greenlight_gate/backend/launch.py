@@ -18,6 +18,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4_000
 
 
+def promises_before(defects: Sequence[str]) -> tuple[str, ...]:
+    """What a profile has to promise before these defects (`NAME` or `NAME=VALUE`) break anything."""
+    from greenlight_gate.backend.defects import REGISTRY  # noqa: PLC0415 -- it needs more than the standard library
+
+    names = (each.partition("=")[0].strip() for each in defects)
+    return tuple(REGISTRY[name].promise for name in names if name in REGISTRY and REGISTRY[name].promise)
+
+
 class BackendFailed(Exception):
     """The backend did not start; one line says why.
 

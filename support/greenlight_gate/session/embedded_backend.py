@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from greenlight_gate.backend.launch import BackendFailed, BackendProcess
+from greenlight_gate.backend.launch import BackendFailed, BackendProcess, promises_before
 from greenlight_gate.session.leftovers import data_folder
 from greenlight_gate.targets.access import NotReady, Unreachable, check_health
 from greenlight_gate.targets.model import Target
@@ -18,7 +18,7 @@ _END_S = 10.0
 _ASK_EVERY_S = 0.05
 log = logging.getLogger("greenlight")
 
-__all__ = ["BackendFailed", "Running", "StartedBackend"]
+__all__ = ["BackendFailed", "Running", "StartedBackend", "promises_before"]
 
 
 class Running(Protocol):

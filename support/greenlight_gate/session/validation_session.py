@@ -37,7 +37,7 @@ from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, not_observable
-from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
+from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend, promises_before
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.scripted_model import ScriptedModel
@@ -50,6 +50,7 @@ from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, Misconfigured, 
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.promises import promising
 from greenlight_gate.wire.spec import ProfileError
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ class ValidationSession:
             raise Misconfigured(f"profile {name}: {error}") from error
         self.notices = tuple(f"profile {name}: {each}" for each in self.profile.spec.deprecated)
         self.notices = (replaced, *self.notices) if replaced else self.notices
+        self._promise_what_defects_break(target)
         if plan.performance_threshold_ms is not None and plan.wanted and "performance" not in plan.wanted:
             self.notices += ("--performance-threshold: nothing is compared with it without the category performance",)
         target, expired = target.without_expired_gaps(day_of(time.time()))
@@ -209,6 +211,20 @@ class ValidationSession:
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
         # Signing out needs the port at which the backend came up.
         self.access.target = self.target
+
+    def _promise_what_defects_break(self, target: Target) -> None:
+        """Adds to the profile the promises without which the defects of the suite's backend would break nothing."""
+        promised = self.profile.promises
+        missing = [name for name in promises_before(self.plan.defects) if not getattr(promised, name)]
+        if not missing:
+            return
+        names = " and ".join(missing)
+        if target.start == "stack":
+            self.notices += (f"--defect: without {names} in the profile it breaks nothing; see it with embedded",)
+            return
+        self.profile_toml = promising(self.profile_toml, missing)
+        self.profile = Profile.from_toml(self.profile_toml)
+        self.notices += (f"--defect: it breaks what the profile promises with {names} = true, as it does in this run",)
 
     def start(self) -> None:
         """Prepares, waits until the target is healthy, and begins the session folder.

@@ -174,7 +174,9 @@ def test_list_defects_shows_them_all(ended: Ended) -> None:
 
     code, out, err = ended("--list-defects")
     assert (code, err) == (0, "")
-    assert [line.split()[1] for line in out.splitlines()] == list(REGISTRY)
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == list(REGISTRY)
+    assert max(map(len, out.splitlines())) <= 80
+    assert "The profile has to promise\n    runs_end_with_connection.\n" in out
 
 
 def test_with_data_the_threads_outlive_the_process(tmp_path: Path) -> None:

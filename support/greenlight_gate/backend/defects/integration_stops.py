@@ -106,7 +106,7 @@ def stop_leaves_the_model_running(run: AgentRun, call: Awaitable[ModelTurn]) -> 
     return asyncio.shield(asking)
 
 
-@defect("cancel", "LIFECYCLE-8")
+@defect("cancel", "LIFECYCLE-8", promise="runs_end_with_connection")
 def disconnect_leaves_the_model_running(run: AgentRun) -> bool:
     """The model goes on with an answer, and is paid for it, although its user has left, which is promised to end it."""
     return run.stop_reason != LEFT

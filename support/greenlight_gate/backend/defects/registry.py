@@ -17,7 +17,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -41,7 +41,8 @@ class Defect:
 
     `rules` are the ids of the rules of which at least one must report the defect; an id without a number stands for
     its family.
-    `default` is the value when none is given, in `unit`; None when the defect takes no value.
+    `default` is the value when none is given, in `unit`; None when the defect takes no value. `promise`: what a profile
+    has to promise ([promises]) before this is a defect at all; "" for most.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Defect:
     default: float | str | None = None
     unit: str = ""
     hooks: Mapping[str, Hook] = field(default_factory=dict, repr=False, compare=False)
+    promise: str = ""
 
     @property
     def severity(self) -> str:
@@ -99,7 +101,9 @@ _defects: dict[str, Defect] = {}
 REGISTRY: Mapping[str, Defect] = MappingProxyType(_defects)
 
 
-def defect(hook: str, *rules: str, default: float | str | None = None, unit: str = "") -> Callable[[_HookT], _HookT]:
+def defect(
+    hook: str, *rules: str, default: float | str | None = None, unit: str = "", promise: str = ""
+) -> Callable[[_HookT], _HookT]:
     """Register the decorated function as a defect that acts at this hook point."""
     _require_hook(hook)
 
@@ -110,7 +114,7 @@ def defect(hook: str, *rules: str, default: float | str | None = None, unit: str
         notice = (inspect.getdoc(function) or "").strip()
         if not (notice and rules):
             raise ValueError(f"the defect {name} needs a docstring (what a user notices) and the rules that report it")
-        _defects[name] = Defect(name, family, notice, rules, default, unit, {hook: function})
+        _defects[name] = Defect(name, family, notice, rules, default, unit, {hook: function}, promise)
         return function
 
     return register
@@ -122,9 +126,7 @@ def also(name: str, hook: str) -> Callable[[_HookT], _HookT]:
 
     def register(function: _HookT) -> _HookT:
         known = _defects[name]
-        hooks: dict[str, Hook] = {**known.hooks, hook: function}
-        fields = (known.name, known.family, known.notice, known.rules, known.default, known.unit)
-        _defects[name] = Defect(*fields, hooks)
+        _defects[name] = replace(known, hooks={**known.hooks, hook: function})
         return function
 
     return register

@@ -160,7 +160,7 @@ def _expire_without_runs(connection: ServedConnection) -> None:
         connection.expire("the token has expired")
 
 
-@defect("outlive", "LIFECYCLE-2")
+@defect("outlive", "LIFECYCLE-2", promise="runs_outlive_tokens")
 def token_expiry_ends_a_running_answer(connection: ServedConnection, may: bool) -> bool:
     """A token that expires throws its user out of a running answer, which is promised to finish."""
     return False
