@@ -20,7 +20,18 @@ from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Crowded, Opened, Received, Sent, Stalled, read_trace
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Closed,
+    Crowded,
+    ModelCall,
+    Opened,
+    Received,
+    Sent,
+    Stalled,
+    read_trace,
+)
 from greenlight_gate.verdict.facts import Observed
 from greenlight_gate.wire.profile import Profile
 
@@ -46,6 +57,7 @@ class Meter:
         self.expected = self.arrived = 0
         self.five_expected = self.five_shown = 0
         self.tried = self.made = 0
+        self.model_calls = 0
         self.latency = Histogram()
         self.acknowledgement = Histogram()
         # Of scenarios that ran beside others, whose work may have delayed what came.
@@ -92,6 +104,8 @@ class Meter:
             self._pings.clear()
         elif isinstance(record, Crowded):
             self._is_crowded = True
+        elif isinstance(record, ModelCall):
+            self.model_calls += 1
         elif isinstance(record, ClockMoved):
             self._unjudged_until = record.at
             self._clock.moved(record.by_s)
@@ -175,7 +189,7 @@ class Meter:
             events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
-            unmapped=self.unmapped,
+            unmapped=self.unmapped, model_calls=self.model_calls,
             latency=(self.latency if self.latency.samples else self.latency_in_parallel).summary(),
             acknowledgement=(
                 self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_in_parallel

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from greenlight_gate.findings import numbered
 from greenlight_gate.model.faults import FAULTS
 from greenlight_gate.targets.errors import convert
 from greenlight_gate.targets.sections import Invalid, Text
@@ -95,6 +96,18 @@ class ScriptedAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 if unknown:
                     expected = f"only {', '.join(sorted((*_KNOWN, *groups)))} in braces"
                     raise Invalid(f"steps[{index}]", expected, f"there is {{{unknown}}}")
+        self._check_fault()
+
+    def _check_fault(self) -> None:
+        if self.fault_times and not self.fault:
+            raise Invalid("fault_times", "a fault that comes so many times", "there is none")
+        calls = [step for step in self.steps if step.call]
+        least = {"truncated_arguments": 1, "wrong_finish": 1, "duplicate_call_ids": 2}.get(self.fault, 0)
+        if len(calls) < least:
+            expected = f"{numbered(least, 'step')} with `call`, since {self.fault} is a fault of tool calls"
+            raise Invalid("steps", expected, f"there {'is one' if calls else 'is none'}")
+        if self.fault == "truncated_arguments" and not any(step.arguments for step in calls):
+            raise Invalid("steps", "arguments of a call, half of which can be sent", "there are none")
 
     def found_in(self, message: str) -> dict[str, str] | None:
         """The named groups of the pattern in a message; None where it is not for this message."""
@@ -133,6 +146,16 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """The same for the same script, wherever it is read."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+    def __post_init__(self) -> None:
+        """Refuse a fault that is never played, since an earlier answer is found in its prompt."""
+        for index, answer in enumerate(self.answers):
+            if not answer.fault:
+                continue
+            first = next(i for i, each in enumerate(self.answers) if each.found_in(answer.ask) is not None)
+            if first != index:
+                came = f"answers[{first}] is found in it, and comes before"
+                raise Invalid(f"answers[{index}].ask", "a prompt to which this answer is the first", came)
 
     def faulty(self, fault: str) -> ScriptedAnswer | None:
         """The first answer with this fault."""

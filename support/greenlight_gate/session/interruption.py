@@ -46,6 +46,10 @@ class Interruption:
         else:
             self._raise()
 
+    def end(self, reason: str) -> None:
+        """Ends the run at its next scenario, unless something else has ended it."""
+        self.reason = self.reason or reason
+
     def check(self) -> None:
         """Raises the interruption once more if there was one: what was interrupted has swallowed it, and goes on."""
         if self.reason:

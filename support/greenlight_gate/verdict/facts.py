@@ -78,8 +78,9 @@ class Observed(msgspec.Struct, frozen=True):
     """Counts over the traces.
 
     `expected_events` and `arrived_events` count the events that the requests call for; `five_expected` and `five_shown`
-    the answers that had to have, and had, all five kinds. `latency` is from the server's timestamp to the receipt;
-    `recovery` from a user's first attempt to reconnect until it succeeds; `ping` from an application ping to its pong.
+    the answers that had to have, and had, all five kinds; `model_calls` those that the scripted model has recorded.
+    `latency` is from the server's timestamp to the receipt; `recovery` from a user's first attempt to reconnect until
+    it succeeds; `ping` from an application ping to its pong.
     """
 
     events: int = 0
@@ -92,6 +93,7 @@ class Observed(msgspec.Struct, frozen=True):
     five_shown: int = 0
     messages: int = 0
     unmapped: int = 0
+    model_calls: int = 0
     latency: LatencySummary | None = None
     acknowledgement: LatencySummary | None = None
     recovery: LatencySummary | None = None

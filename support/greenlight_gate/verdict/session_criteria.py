@@ -37,13 +37,20 @@ def scenarios(facts: Facts) -> Criterion:
     }
     thin = too_few(judged, missing, facts.accepted)
     measured += "".join(f"; {said}" for said in thin)
+    unasked = sum(need == "model_calls" for _, _, need in missing) if not facts.observed.model_calls else 0
+    if unasked:
+        measured += (
+            f"; the target has a [model], and the backend asked it nothing: {numbered(unasked, 'scenario')} could not "
+            "see a model fail; let the backend use it as its provider (OPENAI_BASE_URL or ANTHROPIC_BASE_URL), or "
+            "remove [model]"
+        )
     found = len(facts.findings) + (facts.ill.consequences if facts.ill is not None else 0)
     if found:
         measured += f"; {numbered(found, 'finding')}"
     if count[ScenarioOutcome.FAILED] or found:
         status = Status.FAILED
     elif (
-        unseen or thin or count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN]
+        unseen or thin or unasked or count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN]
         or not count[ScenarioOutcome.PASSED]
     ):  # fmt: skip
         status = Status.INCONCLUSIVE

@@ -52,6 +52,23 @@ def test_a_turn_ends_with_its_tool_calls_or_with_a_finish(tmp_path: Path) -> Non
         ("[[answers]]\nask = 'x'\nsteps = [{}]", "one of think, say, call, wait_s and finish, but there is none"),
         ("[[answers]]\nask = 'x'\nsteps = [{ say = 'a', wait_s = 1 }]", "but there are say and wait_s"),
         ("[[answers]]\nask = 'x'\nsteps = [{ say = '{b}' }]", "answers[0].steps[0]: expected only asked, n"),
+        ("[[answers]]\nask = 'x'\nfault_times = 1", "fault_times: expected a fault that comes so many times"),
+        (
+            "[[answers]]\nask = 'x'\nfault = 'wrong_finish'\nsteps = [{ say = 'a' }]",
+            "expected 1 step with `call`, since wrong_finish is a fault of tool calls, but there is none",
+        ),
+        (
+            "[[answers]]\nask = 'x'\nfault = 'duplicate_call_ids'\nsteps = [{ call = 'a' }]",
+            "expected 2 steps with `call`, since duplicate_call_ids is a fault of tool calls, but there is one",
+        ),
+        (
+            "[[answers]]\nask = 'x'\nfault = 'truncated_arguments'\nsteps = [{ call = 'a' }]",
+            "expected arguments of a call, half of which can be sent, but there are none",
+        ),
+        (
+            "[[answers]]\nwhen = 'x'\n[[answers]]\nask = 'six'\nfault = 'cut'",
+            "answers[1].ask: expected a prompt to which this answer is the first, but answers[0] is found in it",
+        ),
         ("[[answers]]\nask = 'x'\nstep = []", "but there is no 'step'; the nearest is 'steps'"),
     ],
 )  # fmt: skip

@@ -471,3 +471,16 @@ def test_latency_stands_beside_the_round_trip_of_a_ping(ping_ms: float, is_far: 
     assert statuses(decision)["LATENCY"] == "failed"
     assert f"ping round trip p50 {ping_ms:.1f} ms" in measured
     assert ("the distance to the target is the cause, not the backend" in measured) == is_far
+
+
+def test_a_backend_that_asks_the_model_of_its_target_nothing_is_not_approved() -> None:
+    unasked = scenario(ScenarioOutcome.NOT_EXERCISED, "the backend did not ask the scripted model", need="model_calls")
+    silent = decide(facts(scenarios=(scenario(), unasked, unasked)))
+    assert silent.verdict is Verdict.INCONCLUSIVE
+    assert (
+        "the target has a [model], and the backend asked it nothing: 2 scenarios could not see a model fail; let the "
+        "backend use it as its provider (OPENAI_BASE_URL or ANTHROPIC_BASE_URL), or remove [model]"
+    ) in silent.reason
+
+    asked = msgspec.structs.replace(SEEN, model_calls=1)
+    assert decide(facts(scenarios=(scenario(), unasked), observed=asked)).verdict is Verdict.APPROVED

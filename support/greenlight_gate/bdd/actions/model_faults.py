@@ -11,6 +11,8 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.sections import Prompt
 
 _NEED = "model"
+# That the backend asks the model at all; see `verdict.session_criteria.scenarios`.
+_ASKED = "model_calls"
 _LOOK_AGAIN_S = 0.02
 
 
@@ -46,19 +48,38 @@ class ModelFaults:
         return self.ask(user, "endless" if ends else "slow_start")
 
     def wait_until_asked(self, question: UserRequest) -> None:
-        """Waits until the model answers a request. Raises NotExercised if the run ends before, or takes too long."""
+        """Waits until the model answers a request with its fault.
+
+        Raises NotExercised if the run ends before, takes too long, or the model that is served has no such fault.
+        """
         until = time.monotonic() + self.world.budgets.silence_s
-        while not self.world.calls_for(question):
+        while not self._shows_fault(question):
             if question.over or time.monotonic() > until:
-                raise NotExercised(f"the backend did not ask the model of [model] for an answer to {question.text!r}")
+                self._require_fault(question)
             self.world.call(asyncio.sleep(_LOOK_AGAIN_S))
+
+    def _shows_fault(self, question: UserRequest) -> bool:
+        fault = self.fault_of[question.request]
+        return any(call.fault == fault for call in self.world.calls_for(question))
+
+    def _require_fault(self, question: UserRequest) -> None:
+        """Raises NotExercised unless the model was asked for an answer to a request, and showed its fault."""
+        if not self.world.calls_for(question):
+            raise NotExercised(
+                f"the backend did not ask the scripted model at {self.world.model.url} for an answer", _ASKED
+            )
+        if not self._shows_fault(question):
+            fault = self.fault_of[question.request]
+            raise NotExercised(f"the model was asked, but in no way in which it shows the fault {fault}")
 
     def require_own_prompt(self, user: str) -> None:
         """Raises NotExercised unless a prompt for the user's latest request holds their own canary.
 
         Without that, nothing shows whose the prompts are.
         """
-        calls = self.world.calls_for(self.world.last(user))
+        question = self.world.last(user)
+        self._require_fault(question)
+        calls = self.world.calls_for(question)
         if not any(self.world.persona(user).name in owners_in(call.body) for call in calls):
             raise NotExercised(f"no prompt to the model of [model] holds the canary of {user}")
 
@@ -67,13 +88,7 @@ class ModelFaults:
         question = next((each for each in self.world.asked_by(user) if each.request in self.fault_of), None)
         if question is None:
             raise SuiteFault(f"{user} has asked no question at which the model fails")
-        fault, calls = self.fault_of[question.request], self.world.calls_for(question)
-        if not calls:
-            raise NotExercised(f"the backend did not ask the model of [model] for an answer to {question.text!r}")
-        if fault not in {call.fault for call in calls}:
-            raise NotExercised(
-                f"the model was asked {question.text!r}, but in no way in which it shows the fault {fault}"
-            )
+        self._require_fault(question)
         return question
 
     def lacking(self, question: UserRequest) -> list[str]:

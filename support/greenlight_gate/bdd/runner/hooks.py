@@ -23,6 +23,7 @@ from greenlight_gate.findings import printable_lines
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.jobs import is_hostile
+from greenlight_gate.session.scripted_model import ModelGone
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.facts import ScenarioOutcome
 from greenlight_gate.verdict.reason import in_one_line
@@ -213,6 +214,13 @@ class Hooks:
             del self._waiting[0]
             self._settle(waiting)
 
+    def _fault_at_the_end(self, error: BaseException) -> str:
+        """What failed when a scenario waited for late messages. Without the model, the run ends."""
+        if isinstance(error, ModelGone):
+            self._interruption.end(f"the scripted model is gone: {error.said}")
+            return str(error)
+        return f"Suite fault: waiting for late messages failed: {error!r}"
+
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
         key = scenario_key(scenario)
@@ -226,7 +234,7 @@ class Hooks:
             try:
                 waiting.future.result(0)
             except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- it is reported as the reason
-                said = f"Suite fault: waiting for late messages failed: {error!r}"
+                said = self._fault_at_the_end(error)
                 self.results.fail(key, said)
                 if outcome is not ScenarioOutcome.FAILED:
                     outcome, reason = ScenarioOutcome.BROKEN, said

@@ -1,0 +1,80 @@
+"""Scenarios of a model that fails, where the model was not asked or shows no such fault, or is gone."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from greenlight_gate.bdd.actions.model_faults import ModelFaults
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.model.script import load_script
+from greenlight_gate.session.scripted_model import ModelGone
+
+from support.tests.bdd.test_healthy_worlds import world
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import Act, Wire
+from support.tests.model.serving import DEADLINE_S, RunningModel, served
+
+
+def asks_model(model: RunningModel, asking: Callable[[str], str]) -> Act:
+    """A server that asks the model before it answers; `asking`: what it makes of the user's text."""
+
+    async def door(wire: Wire) -> None:
+        await does.greet(wire)
+        while (received := await wire.hear())["type"] != "start_agent":
+            continue
+        await asyncio.to_thread(ask, model.port, asking(json.dumps(received)))
+        await does.rightly(does.Talk(wire, received, 1))
+        await wire.hear()
+
+    return door
+
+
+def ask(port: int, text: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body))
+    connection.getresponse().read()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("asking", "said", "need"),
+    [
+        (lambda text: "Good morning!", "did not ask the scripted model at", "model_calls"),
+        (lambda text: f"12*12 {text}", "in no way in which it shows the fault slow_start", ""),
+        (lambda text: text, "", ""),
+    ],
+)
+def test_a_model_that_shows_no_fault_proves_nothing(
+    tmp_path: Path, asking: Callable[[str], str], said: str, need: str
+) -> None:
+    with served(load_script("reference")) as model:
+        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+        with world(tmp_path, asks_model(model, asking), more=more) as here:
+            here.connect("Ada")
+            faults = ModelFaults(here)
+            question = faults.ask_for_long("Ada")
+            if not said:
+                faults.wait_until_asked(question)
+                here.wait(question)
+                assert faults.failed("Ada") is question
+                return
+            for look in (lambda: faults.wait_until_asked(question), lambda: faults.failed("Ada")):
+                with pytest.raises(NotExercised, match=said) as caught:
+                    look()
+                assert caught.value.need == need
+
+
+def test_a_model_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as serving:
+        model = serving.enter_context(served(load_script("reference")))
+        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+        gone = pytest.raises(ModelGone, match=r"^Suite fault: expected the calls of a scripted model at http")
+        with gone, world(tmp_path, does.conversation(does.rightly), more=more) as here:
+            here.connect("Ada")
+            here.wait(here.ask("Ada", "with_tool"))
+            serving.close()
