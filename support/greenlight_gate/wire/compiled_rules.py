@@ -63,7 +63,12 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
     source.emit(0, "def match(f, s, out):")
     source.emit(1, "values = s.values")
     per_run = spec.per_run
-    guarded = any(term.path in (OPEN_TOOLS, EVENTS) for rule in rules for term in rule.when)
+    conditions = [
+        *(rule.when for rule in rules), *(ignore.when for ignore in spec.ignored),
+        *(control.terms for _, control in spec.controls), *(answer.when for answer in spec.answers),
+        *(step.expect for step in spec.steps),
+    ]  # fmt: skip
+    guarded = any(term.path in (OPEN_TOOLS, EVENTS) for terms in conditions for term in terms)
     keys = _RunKeys(spec, source, tree, typed=typed)
     key = keys.of(spec.every)
     tried: tuple[EventRule | Ignore, ...] = (*rules, *spec.ignored)

@@ -594,3 +594,35 @@ is = "answer_part"
 text = "text"
 gather = { answer = "text" }
 """
+
+
+def test_a_control_that_holds_before_the_first_event_of_a_run_only() -> None:
+    text = """
+name = "guarded"
+[every]
+run = "$request"
+request = "$request"
+[[event]]
+when = { type = "go" }
+is = "agent_started"
+[[event]]
+when = { type = "error" }
+is = "agent_failed"
+text = "why"
+[[event]]
+when = { type = "done" }
+is = "agent_completed"
+text = "answer"
+[controls.error]
+when = { type = "error", "$events" = 0 }
+capture = { text = "why" }
+[send.start]
+ask = "{prompt}"
+"""
+    reader = Profile.from_toml(text).reader()
+    reader.asked("q1", None)
+    error, go = b'{"type": "error", "why": "no"}', b'{"type": "go"}'
+    read = [next(each(reader.read(data))) for data in (error, go, error)]
+    assert [type(part).__name__ for part in read] == ["Control", "Event", "Event"]
+    assert isinstance(read[2], Event)
+    assert read[2].kind == "agent_failed"
