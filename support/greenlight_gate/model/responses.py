@@ -138,7 +138,7 @@ class Responses(WireFormat):
         }  # fmt: skip
         reason = _INCOMPLETE.get(reply.reason)
         return {
-            "id": f"resp_{reply.id}", "object": "response", "created_at": reply.created_epoch_s, "status": status,
+            "id": f"resp_{reply.id}", "object": "response", "created_at": int(reply.created_epoch_s), "status": status,
             "error": None, "incomplete_details": {"reason": reason} if reason and status == "incomplete" else None,
             "instructions": None, "metadata": {}, "model": reply.model, "output": list(self.items),
             "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,

@@ -230,8 +230,9 @@ class HttpConnection(asyncio.Protocol):
         if owner.envelope:
             owner.messages([_block(event) for event in events], at)
             return
-        for name, _, last_id in events:
-            if len(name) >= _SEARCHED_FROM:
+        for name, data, last_id in events:
+            # Most servers name an event in its data as well, which is searched anyway.
+            if len(name) >= _SEARCHED_FROM and name not in data:
                 owner.other("event", name, at)
             if len(last_id) >= _SEARCHED_FROM:
                 owner.other("id", last_id, at)
