@@ -39,8 +39,8 @@ _FAILS = "An agent that fails sends agent_failed with a text and no answer"
 class Server(NamedTuple):
     """One server: its folder, where it listens, what it is started with, and how it is judged.
 
-    `model`: it needs the test model of the servers; `script`: it is run on the scripted model of this file instead, and
-    the scenario of a run that fails has to fail, whatever else there is.
+    `model`: it needs the test model of the servers; `script`: it is run on the scripted model of this file instead;
+    `fails`: by a target beside this file, and the scenario of a run that fails has to fail, whatever else there is.
     """
 
     folder: str
@@ -51,6 +51,7 @@ class Server(NamedTuple):
     make: str = ""
     model: bool = False
     script: str = ""
+    fails: bool = False
 
 
 SERVERS = {
@@ -63,15 +64,24 @@ SERVERS = {
     "agno": Server("agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, model=True),
     # The model breaks off in the middle of an answer: it shows WorkflowCompleted in place of a failed run, LIFECYCLE-2.
     "agno-model": Server(
-        "agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, script="agno-script.toml"
+        "agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, script="agno-script.toml", fails=True,
     ),
     # The model ends its answer at a limit of tokens: it shows that half as the whole answer, LIFECYCLE-2.
     "autogenstudio-model": Server(
         "autogenstudio", 18702, "BLOCKED", {"AUTH": "1", "PORT": "18702"}, {"AUTOGENSTUDIO_JWT_SECRET": _SECRET},
-        make="make_team.py", script="autogenstudio-script.toml",
+        make="make_team.py", script="autogenstudio-script.toml", fails=True,
     ),
     "google-adk": Server("google-adk", 18771, "APPROVED"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
+    # A gateway: it keeps no conversation and runs no tool, so that no user has anything to come back to. RECOVERY and
+    # the resilience scenarios have no evidence.
+    **{
+        name: Server(
+            "litellm", 18763, "INCONCLUSIVE", {"LITELLM_JWT_SECRET": _SECRET}, {"LITELLM_JWT_SECRET": _SECRET},
+            script="litellm-script.toml",
+        )
+        for name in ("chat-completions", "openai-responses-sse", "anthropic-messages")
+    },
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     # Messages are the client's, also that a tool is approved: approved twice, it runs twice. LIFECYCLE-2, PAIRING-1.
@@ -176,17 +186,17 @@ def judge(name: str, servers: Path | None, work: Path, extra: list[str]) -> bool
         environ = {**os.environ, **server.judged_with}
         if name == "jupyter-shared":
             environ["JUPYTER_KERNEL_ID"] = _kernel(server.port)
-        target = str((HERE if server.script else EXAMPLES) / f"{name}.toml")
+        target = str((HERE if server.fails else EXAMPLES) / f"{name}.toml")
         with (reports / "doctor.txt").open("w") as said:
             doctor = ["greenlight", "doctor", "--environment", target, "--record", str(reports / "doctor.jsonl")]
             subprocess.run(doctor, env=environ, stdout=said, stderr=subprocess.STDOUT, check=False)
         command = ["greenlight", "run", "--environment", target, "--output-dir", str(reports), *extra]
-        command += ["--categories", "functional"] if server.script else []
+        command += ["--categories", "functional"] if server.fails else []
         _say(" ".join(command))
         code = subprocess.run(command, env=environ, check=False).returncode
     verdict = {0: "APPROVED", 1: "BLOCKED", 2: "INCONCLUSIVE"}.get(code, f"exit code {code}")
     _say(f"{name}: {verdict}, expected {server.verdict}; report in {reports}")
-    return verdict == server.verdict and (not server.script or _has_failed(reports, _FAILS))
+    return verdict == server.verdict and (not server.fails or _has_failed(reports, _FAILS))
 
 
 def _has_failed(reports: Path, scenario: str) -> bool:

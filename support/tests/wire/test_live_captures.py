@@ -13,10 +13,15 @@ def shape(events: list[Short]) -> str:
 
 
 ONE = f"started thinking executing:{K} completed:{K} thinking completed"
+SAID = "started thinking completed"
 # (capture, profile, what each connection was shown)
 DOCTORED = [
     ("ai-sdk-7", "ai-sdk", [f"{ONE} {ONE} started failed", f"{ONE} {ONE}", ONE]),
     ("ag-ui-sse", "ag-ui-sse", [f"{ONE} {ONE} started thinking failed", f"{ONE} {ONE}", ONE]),
+    *(
+        (name, name, [f"{SAID} {SAID} started failed", f"{SAID} {SAID}", SAID])
+        for name in ("chat-completions", "openai-responses-sse", "anthropic-messages")
+    ),
 ]
 APPROVED = [
     ("ai-sdk-7-approval", "ai-sdk", "send_email"),
