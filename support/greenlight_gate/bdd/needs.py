@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from greenlight_gate.bdd.parameters import TYPES, question
+from greenlight_gate.session.pace import what_limits
 from greenlight_gate.session.validation_session import RUN_RESUMED, ValidationSession
 
 # A frame of the profile that a step sends; and what is no capability or prompt of a target file.
 SEND = "send."
 STRESS = "limits.allow_stress"
+# So many users at once.
+_USERS = "limits.users."
 
 # (wording of a step, what it needs), in the form of `Target.lacks`, or send.FRAME.
 _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
@@ -47,6 +50,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" what the assistant asks$|when the assistant asks$|tries to approve what ", (f"{SEND}respond",)),
 )
 _NEEDED = tuple((re.compile(wording), needs) for wording, needs in _OF_STEPS)
+_CROWD = re.compile(r"(?<! to )(?<! of )\b(\d+) users ")
 _QUESTIONS = re.compile("|".join(map(re.escape, sorted(TYPES["Question"].texts, key=len, reverse=True))))
 # The prompt of these steps may be another one.
 _ANY_PROMPT = re.compile(r"token expires during the answer|after a question that needs tools")
@@ -80,6 +84,8 @@ def needs_of(scenario: Any) -> list[str]:
 def _of_sentence(sentence: str) -> Iterator[str]:
     if not _ANY_PROMPT.search(sentence):
         yield from _prompts(sentence)
+    for found in _CROWD.finditer(sentence):
+        yield f"{_USERS}{found[1]}"
     for wording, needs in _NEEDED:
         if wording.search(sentence):
             yield from needs
@@ -97,6 +103,9 @@ def lacking(scenario: Any, suite: ValidationSession) -> list[Lack]:
 
 def _lack(need: str, suite: ValidationSession) -> Lack | None:
     target, profile = suite.target, suite.profile
+    if need.startswith(_USERS):
+        limit = what_limits(target.limits, int(need.removeprefix(_USERS)))
+        return Lack(limit[0], f"{target.name} {limit[1]}") if limit is not None else None
     if need.startswith(SEND):
         frame = need.removeprefix(SEND)
         reason = None if profile.can_send(frame) else f"the profile {profile.name} has no [send.{frame}]"

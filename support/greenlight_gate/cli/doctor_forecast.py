@@ -4,19 +4,21 @@ from collections.abc import Iterator
 
 from greenlight_gate.bdd.needs import SEND, forecast
 from greenlight_gate.bdd.needs_page import scenarios
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.client.request import UserRequest
+from greenlight_gate.session.pace import cuts_at_once, cuts_take_s, cuts_that_fit
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.model import CAPABILITIES, PROMPTS
 
 _MOST_SHOWN = 8
 # Of each scenario, that of a usual one: several users, and some requests after each other.
 _ANSWERS_EACH = 3
-# An answer of n events is cut at 2 n + 1 places in four ways, each with two requests, up to 24 at a time.
-_WAYS, _CUTS_AT_ONCE = 4, 24
+# An answer of n events is cut at 2 n + 1 places in each way.
+_WAYS = len(ConnectionLoss)
 
 
 def forecast_lines(suite: ValidationSession, question: UserRequest, answer_s: float) -> Iterator[str]:
-    """The lines of the forecast; `answer_s`: how long the answer to `question` took."""
+    """The lines of the forecast; `answer_s`: how long a usual answer took, of which `question` has one."""
     found = forecast(scenarios(), suite)
     runs, total = sum(found.runs.values()), sum(found.total.values())
     yield f"\nForecast: {runs} of {total} scenarios would run, in about {_minutes(suite, question, answer_s, runs)}."
@@ -38,12 +40,12 @@ def _key(need: str) -> str:
 
 
 def _minutes(suite: ValidationSession, question: UserRequest, answer_s: float, runs: int) -> str:
-    """How long that many scenarios take at the pace of this answer, one after the other."""
+    """How long that many scenarios take at the pace of the answers that came, one after the other."""
     seconds = runs * _ANSWERS_EACH * answer_s
     if suite.lacks("resume") is None:
-        places = 2 * len(question.events) + 1
-        at_once = min(_CUTS_AT_ONCE, max(1, (suite.target.limits.max_connections - 1) // 2))
-        seconds += 2 * places * _WAYS / at_once * answer_s
+        at_once = cuts_at_once(suite.target.limits)
+        cuts = min((2 * len(question.events) + 1) * _WAYS, cuts_that_fit(at_once, answer_s))
+        seconds += cuts_take_s(cuts, at_once, answer_s)
     if suite.target.limits.allow_stress:
         seconds += 2 * suite.plan.soak_s
-    return f"{max(1, round(seconds / 60))} min"
+    return f"{max(1, round(seconds / 60))} min, at {answer_s:.1f} s for an answer"

@@ -28,12 +28,16 @@ class Tried(NamedTuple):
 
 
 class Tries:
-    """Tries what scenarios will need, each with as few requests as show it. `session`: the first user's, still open."""
+    """Tries what scenarios will need, each with as few requests as show it. `session`: the first user's, still open.
+
+    `answers_s`: how long each answer took that came to its end.
+    """
 
     def __init__(self, suite: ValidationSession, recorder: Recorder, session: Session) -> None:
         self.suite = suite
         self.recorder = recorder
         self.session = session
+        self.answers_s: list[float] = []
 
     async def all(self, show: Callable[[Tried], None]) -> bool:
         """Tries all, and shows each as it ends. Returns whether nothing was as it should not be."""
@@ -139,6 +143,7 @@ class Tries:
         question = await session.ask(text, expect, refusable=prompt == "moderated")
         if wait:
             await session.wait_end(question)
+            self.answers_s += [question.last_at - question.asked_at] if question.has_end else []
         return question
 
     async def _renew(self) -> None:

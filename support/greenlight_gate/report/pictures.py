@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from greenlight_gate.evidence.cut_matrix import CutGrid
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.safe_files import open_regular
@@ -96,7 +97,10 @@ def _cuts_in_words(judgement: Judgement) -> str:
     rules = Counter(rule for cell in judgement.cells for rule in cell.rules)
     broken = sum(bool(cell.rules) for cell in judgement.cells)
     which = f": {', '.join(f'{rule} {times} times' for rule, times in rules.most_common())}" if rules else ""
-    return f"{broken or 'None'} of {len(judgement.cells)} cuts broke a promise{which}."
+    grid = CutGrid(judgement.cells)
+    fitted = len(grid.cells) < len(grid.rows) * len(grid.ways)
+    fewer = " Not each place was cut in each way, to fit the pace and the limits of the target." if fitted else ""
+    return f"{broken or 'None'} of {len(judgement.cells)} cuts broke a promise{which}.{fewer}"
 
 
 _IN_WORDS = {"isolation_matrix": _isolation_in_words, "cut_matrix": _cuts_in_words}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from greenlight_gate.session.pace import users_at_once
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import EIGHT_USERS, Persona
 
@@ -41,7 +42,8 @@ def jobs_for(wanted: int, target: Target) -> int:
     """
     if not can_make_up_users(target):
         return 1
-    return max(1, min(wanted, target.limits.max_connections // MOST_CONNECTIONS))
+    most = users_at_once(target.limits, target.limits.max_connections)
+    return max(1, min(wanted, most // MOST_CONNECTIONS))
 
 
 def can_make_up_users(target: Target) -> bool:

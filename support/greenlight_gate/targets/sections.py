@@ -169,6 +169,7 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[limits]: what this backend may be burdened with, and with what it may burden us.
 
+    `max_concurrent_runs`: how many answers it makes at the same time; 0: as many as it is asked for.
     Without `allow_stress` no stress scenario touches it. `accepts_message_bytes`: the largest message that it accepts;
     0: the one that its greeting announces, if any, and otherwise no message is too large for it. Who sends more than
     `max_frame_bytes` in one message, `max_run_events` or `max_run_bytes` in one answer, or `max_connection_frames` or
@@ -176,6 +177,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    max_concurrent_runs: Annotated[int, Meta(ge=0, le=100_000)] = 0
     allow_stress: bool = False
     accepts_message_bytes: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 0
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 1_048_576

@@ -127,6 +127,25 @@ def test_without_resume_nothing_is_cut(tmp_path: Path) -> None:
         assert scene.further == []
 
 
+@pytest.mark.parametrize(("took_s", "cuts"), [(150.0, 3 * (2 * 6 + 1)), (301.0, 0)])
+def test_at_the_pace_of_a_slow_target_fewer_cuts_are_made(tmp_path: Path, took_s: float, cuts: int) -> None:
+    with world(tmp_path) as scene:
+        matrix = CutMatrix(scene)
+        matrix.rehearse("with_tool")
+        matrix.took_s = took_s
+        if cuts:
+            matrix.play()
+            assert scene.fitted == [
+                f"{cuts} of 52 cuts were made: at 150.0 s for an answer, and 24 at a time, "
+                "all of them would take 15 min"
+            ]
+            assert matrix.broken() == []
+        else:
+            with pytest.raises(NotExercised, match="an answer takes 301 s: no 4 cuts fit into 10 min"):
+                matrix.play()
+        assert len(cut_cells_of(scene)) == cuts
+
+
 def test_places_in_progress_leave_something_to_miss_and_something_to_come() -> None:
     kinds = [EventKind.STARTED, *[EventKind.THINKING] * 4, EventKind.COMPLETED]
     events = [Event(kind, parent="r" if number in (2, 3) else None) for number, kind in enumerate(kinds)]

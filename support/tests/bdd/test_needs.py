@@ -12,11 +12,12 @@ import pytest
 from behave.parser import parse_feature
 from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.needs import forecast, needs_of
+from greenlight_gate.bdd.needs import Lack, forecast, lacking, needs_of
 from greenlight_gate.bdd.needs_page import PAGE, page, scenarios
 from greenlight_gate.bdd.runner.step_registry import _begun
 from greenlight_gate.session.validation_session import RESUME_IN_RUN
 from greenlight_gate.targets.model import NEEDS
+from greenlight_gate.targets.sections import Limits
 from greenlight_gate.verdict.scope import OPTIONAL
 
 parameters.register()
@@ -29,11 +30,11 @@ def scenario(*steps: str) -> Any:
     return feature.scenarios[0]
 
 
-def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False) -> Any:
+def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False, most: int = 50) -> Any:
     """A session whose target lacks these."""
     return SimpleNamespace(
         lacks=lambda need: f"no {need}" if need in lacks else None,
-        target=SimpleNamespace(name="x", limits=SimpleNamespace(allow_stress=stress)),
+        target=SimpleNamespace(name="x", limits=Limits(allow_stress=stress, max_connections=most)),
         profile=SimpleNamespace(name="p", can_send=frames.__contains__),
     )
 
@@ -58,6 +59,9 @@ def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False) -> An
         (["all of them reconnect at the same moment and ask again"], []),
         (["Bashir claims Ada's user id and asks a question that needs a tool"], ["with_tool", "send.claim"]),
         (["Ada asks at the same moment:\n      | question |\n      | a question whose tool fails |"], ["failing_tool"]),
+        (["25 users ask at a steady rate"], ["limits.users.25", "with_tool"]),
+        (["2 to 8 users have told the assistant a secret"], ["isolation"]),
+        (["at least 99 of 100 users are back within 5 seconds"], []),
         (["the users of the stress scale"], ["limits.allow_stress", "with_tool"]),
     ],
 )  # fmt: skip
@@ -108,3 +112,9 @@ def test_the_forecast_counts_what_would_run_and_what_is_missing() -> None:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m greenlight_gate.bdd.needs_page"
+
+
+def test_a_crowd_that_the_limits_do_not_allow_is_known_before_it_begins() -> None:
+    few, many = (lacking(scenario("25 users ask at a steady rate"), suite(most=most)) for most in (8, 25))
+    assert few == [Lack("limits.max_connections", "x allows 8 connections at a time")]
+    assert many == []

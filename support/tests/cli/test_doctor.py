@@ -55,7 +55,11 @@ def test_after_the_first_answer_it_tries_what_scenarios_need_and_forecasts_them(
     steps = ("2nd request", "stop", "failure", "reconnect", "2nd user")
     assert {step: mark for step, mark in _lines(ran.out).items() if step in steps} == dict.fromkeys(steps, "ok")
     assert "Ada and Bashir each received their own canary, and not the other's" in ran.out
-    assert re.search(r"^Forecast: \d+ of \d+ scenarios would run, in about \d+ min\.$", ran.out, re.MULTILINE)
+    assert re.search(
+        r"^Forecast: \d+ of \d+ scenarios would run, in about \d+ min, at \d\.\d s for an answer\.$",
+        ran.out,
+        re.MULTILINE,
+    )
     assert "missing, with the scenarios that need it: replicas (" in ran.out
 
 

@@ -171,6 +171,7 @@ def test_defaults(tmp_path: Path) -> None:
     }
     assert msgspec.to_builtins(target.limits) == {
         "max_connections": 50,
+        "max_concurrent_runs": 0,
         "allow_stress": False,
         "accepts_message_bytes": 0,
         "max_frame_bytes": 1_048_576,

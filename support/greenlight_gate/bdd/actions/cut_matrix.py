@@ -18,12 +18,17 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
+from greenlight_gate.session.pace import (
+    CONNECTIONS_EACH,
+    MOST_S,
+    cuts_at_once,
+    cuts_take_s,
+    cuts_that_fit,
+    thinned,
+)
 from greenlight_gate.session.validation_session import RUN_RESUMED
 from greenlight_gate.targets.sections import Persona
 
-_AT_ONCE = 24
-# The old and the new connection of a user are open together if the old one is dead but not closed.
-_CONNECTIONS_EACH = 2
 _LEAST_S = 600.0
 # Twice as many as are asked for, since many at once take longer than one.
 _ANSWERS_EACH = 6
@@ -111,12 +116,23 @@ class CutMatrix:
         self.prompt, self.events, self.seen_at = prompt, rehearsal.events, rehearsal.seen_at
 
     def play(self) -> None:
-        """Cuts that answer at every place, in every way. Violations become findings of each cut.
+        """Cuts that answer at every place, in every way, or as often as fits. Violations become findings of each cut.
 
-        Raises NotExercised if the target cannot resume.
+        Raises NotExercised if the target cannot resume, or is so slow that not every way fits once.
         """
         self.world.need(*RUN_RESUMED)
-        self._play([(place, way) for place in places(self.events) for way in ConnectionLoss])
+        found, ways = places(self.events), list(ConnectionLoss)
+        most = cuts_that_fit(self.at_once, self.took_s)
+        if most < len(ways):
+            raise NotExercised(f"an answer takes {self.took_s:.0f} s: no {len(ways)} cuts fit into {MOST_S / 60:g} min")
+        cuts = thinned(found, ways, most)
+        if len(cuts) < len(found) * len(ways):
+            all_s = cuts_take_s(len(found) * len(ways), self.at_once, self.took_s)
+            self.world.fitted.append(
+                f"{len(cuts)} of {len(found) * len(ways)} cuts were made: at {self.took_s:.1f} s for an answer, and "
+                f"{self.at_once} at a time, all of them would take {all_s / 60:.0f} min"
+            )
+        self._play(cuts)
 
     def play_in_progress(self, *, sub_agent: bool = False) -> None:
         """Cuts that answer at some places, and reconnects while it is in progress; with `sub_agent`, near its events.
@@ -131,7 +147,7 @@ class CutMatrix:
         self._play([(place, ways[number % len(ways)]) for number, place in enumerate(found)])
 
     def _play(self, cuts: Sequence[tuple[CutPoint, ConnectionLoss]]) -> None:
-        self.world.call(self._play_all(self.prompt, cuts), deadline_s(len(cuts), self._at_once, self.took_s))
+        self.world.call(self._play_all(self.prompt, cuts), deadline_s(len(cuts), self.at_once, self.took_s))
 
     def cells(self) -> list[CutCell]:
         """The result of each cut."""
@@ -144,8 +160,8 @@ class CutMatrix:
 
     async def _play_all(self, prompt: str, cuts: Sequence[tuple[CutPoint, ConnectionLoss]]) -> None:
         target = self.suite.target
-        users = self.world.personas(self._at_once)
-        if target.limits.max_connections <= _CONNECTIONS_EACH:
+        users = self.world.personas(self.at_once)
+        if target.limits.max_connections <= CONNECTIONS_EACH:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         free: asyncio.Queue[Persona] = asyncio.Queue()
         for persona in users:
@@ -169,9 +185,9 @@ class CutMatrix:
                 raise result
 
     @property
-    def _at_once(self) -> int:
-        """How many cuts run at the same time, as far as the target allows connections."""
-        return min(_AT_ONCE, max(1, (self.suite.target.limits.max_connections - 1) // _CONNECTIONS_EACH))
+    def at_once(self) -> int:
+        """How many cuts run at the same time, as far as the target allows it."""
+        return cuts_at_once(self.suite.target.limits)
 
 
 def cut_cells_of(world: World) -> list[CutCell]:

@@ -21,6 +21,7 @@ from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import plan_of, planned_users
 from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.session.pace import what_limits
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import LoadOfScenario, slow_under_load
@@ -68,8 +69,8 @@ class Crowd:
         target = self.suite.target
         if stress and not target.limits.allow_stress:
             raise NotExercised(f"{target.name} does not allow stress tests (limits.allow_stress)")
-        if count > target.limits.max_connections:
-            raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
+        if exceeded := what_limits(target.limits, count):
+            raise NotExercised(f"{target.name} {exceeded[1]}", exceeded[0])
         self.world.need("with_tool")
         self.size = count
 

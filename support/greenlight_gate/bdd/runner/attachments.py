@@ -32,7 +32,8 @@ def attach(world: World, scenario: str) -> None:
         _attach_picture("Isolation", lambda: _isolation(world, scenario))
     cells = cut_cells_of(world)
     if cells:
-        allure.attach(as_table(cells), name="Where the connection was cut", attachment_type=kinds.TEXT)
+        text = "\n".join([*world.fitted, as_table(cells)])
+        allure.attach(text, name="Where the connection was cut", attachment_type=kinds.TEXT)
         _attach_picture("Cut-point matrix", lambda: _cuts(cells))
         allure.attach(msgspec.json.encode(cells).decode(), name="Cuts", attachment_type=kinds.JSON)
     if world.findings:

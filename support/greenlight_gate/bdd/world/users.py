@@ -6,6 +6,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.session.jobs import users_of
 from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.session.pace import users_at_once, what_limits
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Persona
@@ -74,8 +75,10 @@ class Users:
     def users_up_to(self, most: int, *, at_least: int) -> list[str]:
         """The names of as many users as the target has and allows, up to `most`."""
         target = self.suite.target
-        users = self.personas(min(most, target.limits.max_connections))
+        users = self.personas(users_at_once(target.limits, most))
         if len(users) < at_least:
+            if exceeded := what_limits(target.limits, at_least):
+                raise NotExercised(f"{target.name} {exceeded[1]}", exceeded[0])
             raise NotExercised(f"{target.name} has {len(users)} users, {at_least} are needed")
         self.persona_of.update({persona.name: persona for persona in users})
         return [persona.name for persona in users]

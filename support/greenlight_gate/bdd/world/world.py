@@ -63,8 +63,9 @@ class World(Users):
     `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
     `further`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
     connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks. `lacking`: why it
-    is not exercised, by the name under which `accepted_gaps` can accept it. `is_hostile`: it may leave the target ill;
-    then a healthy user asks once at its end, and `health_trace` is the trace of that.
+    is not exercised, by the name under which `accepted_gaps` can accept it. `fitted`: what
+    was done less often, to fit the target's pace. `is_hostile`: it may leave the target ill; then a healthy user asks
+    once at its end, and `health_trace` is the trace of that.
     """
 
     def __init__(self, suite: ValidationSession, key: str, number: int, slot: int = 0) -> None:
@@ -72,6 +73,7 @@ class World(Users):
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         super().__init__(suite, _recorder(suite, key, self.trace), slot)
         self.questions: list[UserRequest] = []
+        self.fitted: list[str] = []
         self._prompt_of: dict[str, str] = {}
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
