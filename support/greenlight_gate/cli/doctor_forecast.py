@@ -36,6 +36,8 @@ def _key(need: str) -> str:
         return f"[prompts.{need}]"
     if need in CAPABILITIES:
         return f"capabilities.{need}"
+    if need == "model":
+        return "[model], which `greenlight model` serves"
     return f"[{need}] of the profile" if need.startswith(SEND) else need
 
 

@@ -1,5 +1,6 @@
-"""What doctor tries after the first answer: a second request, a stop, a failing request, a reconnect, a second user."""
+"""What doctor tries after the first answer, from a second request to a second user and a model that fails."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -9,10 +10,13 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import EventKind
 from greenlight_gate.findings import numbered
+from greenlight_gate.model.faults import FAULTS, UNFINISHED
 from greenlight_gate.session.loop_thread import together
+from greenlight_gate.session.scripted_model import ModelGone
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import TargetFault
-from greenlight_gate.targets.sections import CANARY
+from greenlight_gate.targets.sections import CANARY, Prompt
+from greenlight_gate.trace import Expect
 
 # The prompts that fail in some way, the plainest first.
 _FAILING = ("failing_agent", "failing_tool", "moderated")
@@ -44,7 +48,7 @@ class Tries:
         well = True
         for step, attempt in (
             ("2nd request", self.second_request), ("stop", self.stop), ("failure", self.failure),
-            ("reconnect", self.reconnect), ("2nd user", self.second_user),
+            ("reconnect", self.reconnect), ("2nd user", self.second_user), ("model", self.model),
         ):  # fmt: skip
             tried = await self._tried(step, attempt)
             show(tried)
@@ -129,6 +133,30 @@ class Tries:
         if shown:
             return "ok", f"{self.session.user} and {other.name} each received their own canary, and not the other's"
         return "ok", f"{other.name} was answered; no answer holds {CANARY}, so that isolation is not shown"
+
+    async def model(self) -> tuple[str, str]:
+        """A request at which the scripted model fails: the backend has to ask it."""
+        suite, model = self.suite, self.suite.model
+        if (reason := suite.lacks("model")) is not None or model is None:
+            return "--", f"not tried: {reason}; `greenlight model --help` says how to have one"
+        faulty = [answer for name in FAULTS if (answer := model.script.faulty(name)) is not None]
+        if not faulty:
+            return "--", "not tried: the script of [model] has no answer with a fault"
+        if self.session.needs_another_to_ask or not self.session.open:
+            await self._renew()
+        began, prompt = time.monotonic(), Prompt(ask=min(faulty, key=lambda answer: answer.fault in UNFINISHED).ask)
+        text = suite.target.asked(prompt, suite.canary(self.session.played_by))
+        await self.session.wait_end(await self.session.ask(text, Expect(end=EventKind.FAILED), refusable=True))
+        try:
+            calls = [heard.call for heard in await model.calls(began) if prompt.ask in heard.call.asked]
+        except ModelGone as error:
+            return "no", error.said
+        if calls:
+            return "ok", f"the backend asked the scripted model by {calls[0].wire}: {numbered(len(calls), 'call')}"
+        return (
+            "no",
+            f"the backend did not ask the model at {model.url}: let it use that as the base url of its provider",
+        )
 
     # Asking -------------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from greenlight_gate.model.script import load_script
 from websockets.sync.server import ServerConnection
 
 from support.tests.cli.process import greenlight, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
+from support.tests.model.serving import served as model_served
 from support.tests.wire.small import SMALL, served
 
 
@@ -52,7 +54,7 @@ def test_after_the_first_answer_it_tries_what_scenarios_need_and_forecasts_them(
     ran = greenlight(tmp_path, "doctor")
 
     assert ran.code == 0, ran.out + ran.err
-    steps = ("2nd request", "stop", "failure", "reconnect", "2nd user")
+    steps = ("2nd request", "stop", "failure", "reconnect", "2nd user", "model")
     assert {step: mark for step, mark in _lines(ran.out).items() if step in steps} == dict.fromkeys(steps, "ok")
     assert "Ada and Bashir each received their own canary, and not the other's" in ran.out
     assert re.search(
@@ -61,6 +63,23 @@ def test_after_the_first_answer_it_tries_what_scenarios_need_and_forecasts_them(
         re.MULTILINE,
     )
     assert "missing, with the scenarios that need it: replicas (" in ran.out
+
+
+def test_a_backend_that_does_not_ask_the_model_is_told_where_it_is(tmp_path: Path) -> None:
+    with (
+        HostileServer(does.conversation(does.rightly), does.health()) as server,
+        model_served(load_script("reference")) as model,
+    ):
+        url = f"http://127.0.0.1:{model.port}/v1"
+        target(tmp_path, server.url, more=f'[model]\nscript = "reference"\nurl = "{url}"\n')
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+        target(tmp_path, server.url)
+        without = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert (_lines(ran.out)["model"], _lines(without.out)["model"]) == ("no", "--")
+    assert f"the backend did not ask the model at {url}: let it use that as the base url of its provider" in ran.out
+    assert "has no [model]: no scripted model that fails when it is asked to; `greenlight model --help`" in without.out
+    assert "[model], which `greenlight model` serves (" in without.out
 
 
 def test_a_run_without_an_end_is_never_ok(tmp_path: Path) -> None:
