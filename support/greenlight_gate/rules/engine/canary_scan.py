@@ -226,8 +226,9 @@ class CanaryScan:
         `n`: its record, negative for all but agent_thinking.
         """
         if run.said is None:
-            before = ((run.thought_n, edges(run.thought)), (-run.other_text_n, edges(run.other_text)))
-            run.said = dict(sorted((piece for piece in before if piece[1]), key=lambda piece: abs(piece[0])))
+            thought = {run.thought_n: edges(run.thought)} if run.thought else {}
+            other = {-run.other_text_n: edges(run.other_text)} if run.other_text else {}
+            run.said = thought | other if run.thought_n < run.other_text_n else other | thought
         run.said[n] = edges(text)
         return self.said(run) if len(run.said) > run.said_most else ()
 

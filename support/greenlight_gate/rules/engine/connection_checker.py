@@ -280,7 +280,10 @@ class ConnectionChecker:
         if not clean and forbidden_text.suspicious(data):
             content.on_forbidden(forbidden_text.search(data), n, self.report)
         if clean and not search.expecting:
-            search.keep((data,), n, len(data))
+            if len(data) > LONGEST_KEPT:
+                search.keep((data,), n, len(data))
+            else:
+                search.last.append((n, (data,)))
         elif seen := search.frame(data, n):
             isolation.on_canaries(seen, self.report)
         if reading is None:

@@ -1,6 +1,6 @@
 """The calls to the model for the runs of a trace, which are judged when it is complete."""
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,15 +20,13 @@ class ModelCalls:
     def __init__(self) -> None:
         self._calls: dict[str, list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
-        self._runs: OrderedDict[str, tuple[RunState, str]] = OrderedDict()
+        self._runs: deque[tuple[str, RunState, str]] = deque(maxlen=MOST_RUNS)
         self._stalled_s = 0.0
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled: its run is remembered, and its answer, which the run forgets next."""
         if outcome.run is not None and outcome.request.request is not None:
-            self._runs[outcome.request.request] = outcome.run, outcome.run.other_text
-            if len(self._runs) > MOST_RUNS:
-                self._runs.popitem(last=False)
+            self._runs.append((outcome.request.request, outcome.run, outcome.run.other_text))
 
     def left(self, connection: str, at: float) -> None:
         """A connection has ended, and no run of a request on it may go on."""
@@ -44,10 +42,11 @@ class ModelCalls:
 
     def judge(self, connections: Mapping[str, ConnectionChecker]) -> None:
         """Judges all calls whose run is known; nothing can be said of the others."""
+        runs = {request: (run, answer) for request, run, answer in self._runs}
         for request, calls in self._calls.items():
-            if request not in self._runs:
+            if request not in runs:
                 continue
-            (run, answer), checker = self._runs[request], connections[calls[0].connection]
+            (run, answer), checker = runs[request], connections[calls[0].connection]
             lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
             left_at = self._left_at.get(checker.connection)
             stop_s = checker.budgets.stop_s + self._stalled_s

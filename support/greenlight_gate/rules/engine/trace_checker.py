@@ -124,6 +124,9 @@ class TraceChecker:
     def _feed(self, record: AnyRecord) -> Reading | None:
         """Judges a record that is no message. Returns how it was read, if it is the response to an HTTP request."""
         self._last = record
+        if type(record) is Sent:
+            _sent(self._checker(record), record)
+            return None
         if isinstance(record, ModelCall):
             self._model_calls.add(record)
             return None
@@ -138,9 +141,7 @@ class TraceChecker:
 
     def _feed_to(self, checker: ConnectionChecker, record: AnyRecord) -> None:
         """Judges a record of one connection."""
-        if isinstance(record, Sent):
-            _sent(checker, record)
-        elif isinstance(record, Opened):
+        if isinstance(record, Opened):
             self._opened(checker, record)
         elif isinstance(record, Other):
             checker.searched(record.raw(), _PLACES.get(record.what, f"a {record.what} frame"), record.n)
