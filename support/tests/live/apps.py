@@ -1,0 +1,109 @@
+"""Starts the small apps of this folder, each in an environment of its own, and runs the suite and a load on each.
+
+    python -m support.tests.live.apps --work /tmp/live [chainlit jsonrpc ...]
+
+Packages are installed into WORK/NAME-environment, once. What an app writes goes to WORK/NAME, reports go to
+WORK/reports/NAME. Exit code 0 if each app got the verdict that is expected of it, and its load was approved.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import venv
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from support.tests.live.servers import HERE, running
+
+SECRET = "local-test-secret-0123456789abcdef-0123"
+MODEL_PORT = 18890
+ENVIRON = {
+    "LIVE_SECRET": SECRET,
+    "LIVE_PASSWORD": "local-test-password",
+    "LIVE_MODEL_URL": f"http://127.0.0.1:{MODEL_PORT}/v1",
+    "CHAINLIT_AUTH_SECRET": SECRET,
+    "JUPYTER_TOKEN": "local-test-token",
+}
+
+
+class App(NamedTuple):
+    """One app: its port, its packages, the verdict that is expected of it, and whether it asks the scripted model."""
+
+    port: int
+    packages: tuple[str, ...]
+    verdict: str
+    model: bool = False
+
+
+APPS = {
+    # A signed-out token is accepted, and a connection outlasts its token: REFUSAL-1 and -3.
+    "chainlit": App(18811, ("chainlit==2.12.0",), "BLOCKED"),
+    "jsonrpc": App(18821, ("jsonrpcserver==5.0.9", "websockets>=15", "pyjwt"), "APPROVED"),
+    # After a stop, the next request goes on with what was stopped: CONTENT-4.
+    # A connection outlasts its token: REFUSAL-3.
+    "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
+    "agno": App(18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", model=True),
+    "autogenstudio": App(18702, ("autogenstudio==0.4.2.2",), "BLOCKED", model=True),
+    "google-adk": App(18771, ("google-adk==2.13.0",), "APPROVED"),
+    "jupyter": App(18741, ("jupyter_server==2.21.1", "ipykernel"), "BLOCKED"),
+}
+_LOAD = ("--users", "5", "--runs-per-user", "4")
+
+
+def prepare(name: str, work: Path) -> Path:
+    """The programs of an app, with its packages."""
+    environment = work / f"{name}-environment"
+    ready = environment / ".ready"
+    if not ready.exists():
+        _say(f"{name}: installing {', '.join(APPS[name].packages)}")
+        venv.create(environment, clear=True, with_pip=True)
+        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *APPS[name].packages]
+        subprocess.run(pip, check=True)
+        ready.touch()
+    return environment / "bin"
+
+
+def start(name: str, programs: Path, folder: Path, port: int) -> tuple[list[str], Path, int, dict[str, str]]:
+    """How an app is started, as `running` wants it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+    return ["sh", str(HERE / name / "start.sh"), str(port)], folder, port, {**ENVIRON, "PATH": path}
+
+
+def judge(name: str, work: Path, extra: list[str]) -> bool:
+    """Judges one app; whether the verdict is what is expected of it, and its load was approved."""
+    app, reports = APPS[name], work / "reports" / name
+    programs = prepare(name, work)
+    environ = {**os.environ, **ENVIRON}
+    target = ("--environment", str(HERE / name / "target.toml"), "--output-dir", str(reports))
+    with ExitStack() as stack:
+        if app.model:
+            model = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--script", "reference"]
+            stack.enter_context(running([*model, "--port", str(MODEL_PORT)], work, MODEL_PORT, {}))
+        stack.enter_context(running(*start(name, programs, work / name, app.port)))
+        code = subprocess.run(["greenlight", "run", *target, *extra], env=environ, check=False).returncode
+        load = subprocess.run(["greenlight", "load", *target, *_LOAD], env=environ, check=False).returncode
+    verdict = {0: "APPROVED", 1: "BLOCKED", 2: "INCONCLUSIVE"}.get(code, f"exit code {code}")
+    _say(f"{name}: {verdict}, expected {app.verdict}; load: exit code {load}; reports in {reports}")
+    return verdict == app.verdict and load == 0
+
+
+def _say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+def main() -> int:
+    """Judges the apps that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[], choices=[*APPS, []], metavar="NAME", help=", ".join(APPS))
+    parser.add_argument("--work", type=Path, required=True, help="where environments and reports are kept")
+    options, extra = parser.parse_known_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = [judge(name, options.work.resolve(), extra) for name in options.names or APPS]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
