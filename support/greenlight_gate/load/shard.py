@@ -74,6 +74,8 @@ class Shard:
         self.context.on_used_up = self._used_up
         self._tls: ssl.SSLContext | None = None
         self._renewals: set[asyncio.Task[None]] = set()
+        # Attempts of users who connect again, of which nothing is known yet.
+        self._undecided = 0
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._is_free = self._schedule.is_free
@@ -184,6 +186,7 @@ class Shard:
     async def _renew(self, user: SetUpUser) -> None:
         """Gives a user the next connection, on which it may ask."""
         await user.end_connection()
+        self._undecided += 1
         try:
             await self._open(user)
         except asyncio.CancelledError:
@@ -191,6 +194,7 @@ class Shard:
             self.meters.connections_tried -= user.ready is not None
             raise
         finally:
+            self._undecided -= 1
             user.renews = False
         if user.is_free:
             self._is_free(user, time.monotonic())
@@ -344,7 +348,7 @@ class Shard:
     def _counts(self) -> Counts:
         """All counts until now: once a second, and not with each event."""
         meters, users = self.meters, self.users.values()
-        tried, made = meters.connections_tried, meters.connections_made
+        tried, made = meters.connections_tried - self._undecided, meters.connections_made
         delay = meters.delay(corrected=self.plan.arrival == "open")
         return Counts(
             at=meters.epoch_s + time.monotonic(), tried=tried, made=made,

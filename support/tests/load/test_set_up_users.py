@@ -169,6 +169,14 @@ def test_a_connection_answers_all_requests_where_it_may() -> None:
     assert (came.runs, came.counts, built.seen["talk"]) == (6, {}, 2)
 
 
+def test_who_connects_again_is_not_counted_as_refused() -> None:
+    with house() as (_, url):
+        came = load_on(url, runs_each=None, duration_s=2.5)
+
+    assert came.runs > 6
+    assert [counts.refused for counts in came.timeline if counts.refused] == []
+
+
 def test_cookies_of_a_user_are_sent_back() -> None:
     with house() as (built, url):
         load_on(url, runs_each=1)

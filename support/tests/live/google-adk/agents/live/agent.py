@@ -68,7 +68,8 @@ class Connection(BaseLlmConnection):
             self._asked.append(" ".join(part.text or "" for part in content.parts or []))
             self._results = []
             for piece in pieces("Let me see what is asked. "):
-                await self._queue.put(LlmResponse(content=_said(piece), partial=True))
+                thought = types.Content(role="model", parts=[types.Part(text=piece, thought=True)])
+                await self._queue.put(LlmResponse(content=thought, partial=True))
             try:
                 self._rounds = wanted(self._asked[-1])
             except GaveUp as error:
