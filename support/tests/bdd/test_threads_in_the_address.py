@@ -1,6 +1,7 @@
 """A server whose conversations stand in the address: users keep theirs, resume by connecting again, and try others'."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -223,6 +224,17 @@ def test_where_each_connection_gets_a_thread_the_new_one_is_no_foul(tmp_path: Pa
         second = here.ask("Ada", "without_tool", follow=first)
         here.wait(second)
         assert (first.thread, second.thread) == ("thread-0-of-u-ada", "thread-1-of-u-ada")
+        assert rules(here) == set()
+
+
+def test_a_tab_that_resumes_its_own_requests_only_restores_nothing_of_another_one(tmp_path: Path) -> None:
+    with world(tmp_path, Threads()) as here:
+        here.connect("Ada")
+        here.connect("Ada")
+        question = here.ask("Ada", "without_tool")
+        here.wait(question)
+        with pytest.raises(NotExercised, match=re.escape("resumes nothing of another one's: [resume]")):
+            here.restore("Ada", question, 2)
         assert rules(here) == set()
 
 

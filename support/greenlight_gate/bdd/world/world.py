@@ -413,6 +413,9 @@ class World(Users):
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         if not self.suite.profile.can_send("restore"):
+            named = self.suite.profile.spec.named_at_opening(resumes=True)
+            if question not in self.tab(user, tab).inbox.questions and not named & {"thread", "run"}:
+                raise NotExercised(f"a tab of {self.suite.target.name} resumes nothing of another one's: [resume]")
             self.call(self._renewed(user, tab, resuming(question, first - 1)))
         return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
 
