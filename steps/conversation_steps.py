@@ -117,7 +117,7 @@ def asks_in_each_tab(context: Context, user: str, prompt: str) -> None:
 @when("{user:User}'s second tab restores the conversation")
 def restores(context: Context, user: str) -> None:
     world = world_of(context)
-    restored = world.restore(user, world.last(user), tab=2)
+    restored = world.restore_in_another_tab(world.last(user), tab=2)
     demand("CONTINUITY-1", restored, is_(True), "the conversation was restored in the second tab")
 
 

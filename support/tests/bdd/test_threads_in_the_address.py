@@ -185,7 +185,13 @@ class Threads:
 
 @contextmanager
 def world(
-    folder: Path, threads: Threads, profile: str = THREADS, *, resume: bool = True, prompts: str = PROMPTS
+    folder: Path,
+    threads: Threads,
+    profile: str = THREADS,
+    *,
+    resume: bool = True,
+    prompts: str = PROMPTS,
+    memory_probe: bool = False,
 ) -> Iterator[World]:
     """A World against the server; nobody is connected yet."""
     with HostileServer(threads.door, does.health()) as server:
@@ -194,6 +200,7 @@ def world(
         text = path.read_text("utf-8").partition("[prompts.")[0]
         text = text.replace("stop = false", "stop = true")
         text = text.replace("resume = false", "resume = true") if resume else text
+        text = text.replace("memory_probe = false", "memory_probe = true") if memory_probe else text
         path.write_text(f'profile = "threads.toml"\n{text}{prompts}', encoding="utf-8")
         with world_of(SessionPlan(environment=str(path), output_dir=folder / "out", environ=environ())) as here:
             yield here
@@ -234,7 +241,7 @@ def test_a_tab_that_resumes_its_own_requests_only_restores_nothing_of_another_on
         question = here.ask("Ada", "without_tool")
         here.wait(question)
         with pytest.raises(NotExercised, match=re.escape("resumes nothing of another one's: [resume]")):
-            here.restore("Ada", question, 2)
+            here.restore_in_another_tab(question, 2)
         assert rules(here) == set()
 
 

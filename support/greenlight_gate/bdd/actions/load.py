@@ -197,7 +197,10 @@ class Crowd:
         samples += [first] if first is not None else []
         try:
             for number in range(1, rounds + 1):
-                came += self.talk(f"connect and disconnect, round {number}", runs_each=0).connections_made
+                made = self.talk(f"connect and disconnect, round {number}", runs_each=0).connections_made
+                # A backend may send nothing to users who only connect: that it accepts them is seen.
+                self.world.received_elsewhere += made
+                came += made
                 # Connections that did not close in time after a round are waited for again after the last one.
                 patience_s = _SETTLE_S if settles or number == rounds else _SETTLE_S / 10
                 settled = self._settled(probes, first, came, patience_s)

@@ -62,10 +62,10 @@ class World(Users):
 
     `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
     `further`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
-    connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks. `lacking`: why it
-    is not exercised, by the name under which `accepted_gaps` can accept it. `fitted`: what
-    was done less often, to fit the target's pace. `is_hostile`: it may leave the target ill; then a healthy user asks
-    once at its end, and `health_trace` is the trace of that.
+    connections. `received_elsewhere`: messages to virtual users, and connections of theirs, which the trace lacks.
+    `lacking`: why it is not exercised, by the name under which `accepted_gaps` can accept it. `fitted`: what was done
+    less often, to fit the target's pace. `is_hostile`: it may leave the target ill; then a healthy user asks once at
+    its end, and `health_trace` is the trace of that.
     """
 
     def __init__(self, suite: ValidationSession, key: str, number: int, slot: int = 0) -> None:
@@ -406,6 +406,14 @@ class World(Users):
         """Enters a context manager on the loop thread, and leaves it when the scenario ends."""
         return self.call(self._held.enter_async_context(resource))
 
+    def restore_in_another_tab(self, question: UserRequest, tab: int) -> bool:
+        """The same as `restore`, in a tab that has not sent the request. Raises NotExercised where none can do that."""
+        profile = self.suite.profile
+        named = profile.spec.named_at_opening(resumes=True)
+        if not profile.can_send("restore") and not named & {"thread", "run"}:
+            raise NotExercised(f"a tab of {self.suite.target.name} resumes nothing of another one's: [resume]")
+        return self.restore(question.user, question, tab)
+
     def restore(self, user: str, question: UserRequest, tab: int) -> bool:
         """Requests, in a tab, the whole thread of an answer; returns whether the backend confirmed the restore."""
         self.need("resume")
@@ -413,9 +421,6 @@ class World(Users):
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         if not self.suite.profile.can_send("restore"):
-            named = self.suite.profile.spec.named_at_opening(resumes=True)
-            if question not in self.tab(user, tab).inbox.questions and not named & {"thread", "run"}:
-                raise NotExercised(f"a tab of {self.suite.target.name} resumes nothing of another one's: [resume]")
             self.call(self._renewed(user, tab, resuming(question, first - 1)))
         return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
 
