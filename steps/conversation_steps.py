@@ -121,6 +121,13 @@ def restores(context: Context, user: str) -> None:
     demand("CONTINUITY-1", restored, is_(True), "the conversation was restored in the second tab")
 
 
+@when("{user:User}'s second tab restores the whole conversation")
+def restores_all(context: Context, user: str) -> None:
+    world = world_of(context)
+    restored = world.restore(user, world.asked_by(user)[0], tab=2)
+    demand("CONTINUITY-1", restored, is_(True), "the conversation was restored in the second tab")
+
+
 @then("{user:User} receives an answer that mentions the failure, or agent_failed")
 def failure_is_mentioned(context: Context, user: str) -> None:
     question = world_of(context).last(user)

@@ -114,7 +114,8 @@ def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") ->
     own = "backend_restarts" in place.tags
     return Job(
         (defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own,
-        send=proof.send if proof is not None else "bearer",
+        send=proof.send if proof is not None else "bearer", by_http=_is_by_http(name),
+        promise=proof.promise if proof is not None else "",
     )  # fmt: skip
 
 
@@ -270,6 +271,12 @@ class ProofSearch:
                 if id_ not in self._assertions:
                     self._assertions[id_] = AssertionProof(self.assertions[id_].digest, name, defect)
                     self._tell(f"fails: {id_} in '{name}' under {defect}")
+
+
+def _is_by_http(name: str) -> bool:
+    """Whether a scenario is proven by defects of the chat by HTTP alone: over a WebSocket it is not exercised."""
+    proofs = [proof for proof in PROOFS.values() if name in proof.scenarios]
+    return bool(proofs) and all(proof.by_http for proof in proofs)
 
 
 def _crowded(name: str) -> bool:

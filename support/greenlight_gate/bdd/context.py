@@ -16,6 +16,7 @@ from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.model_faults import ModelFaults
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.actions.replicas import Replicas
+from greenlight_gate.bdd.actions.reverse_proxies import ReverseProxies
 from greenlight_gate.bdd.actions.stops import Stops
 from greenlight_gate.bdd.parameters import event_kind as event_kind_of
 from greenlight_gate.bdd.parameters import question as question_in
@@ -34,6 +35,7 @@ __all__ = [
     "privacy_of",
     "question_in",
     "replicas_of",
+    "reverse_proxies_of",
     "rows_of",
     "stops_of",
     "trouble_of",
@@ -87,6 +89,11 @@ def trouble_of(context: Context) -> BackendRestarts:
 def replicas_of(context: Context) -> Replicas:
     """The replicas and services of the running scenario."""
     return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
+
+
+def reverse_proxies_of(context: Context) -> ReverseProxies:
+    """The reverse proxies of the running scenario."""
+    return _kept(context, "reverse_proxies", lambda: ReverseProxies(world_of(context), network_of(context)))
 
 
 def approvals_of(context: Context) -> Approvals:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from greenlight_gate.bdd.parameters import TYPES, question
 from greenlight_gate.session.pace import what_limits
-from greenlight_gate.session.validation_session import RUN_RESUMED, ValidationSession
+from greenlight_gate.session.validation_session import HTTP, RUN_RESUMED, ValidationSession
 
 # A frame of the profile that a step sends; and what is no capability or prompt of a target file.
 SEND = "send."
@@ -34,6 +34,10 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"tries to stop ", ("long_running", f"{SEND}stop")),
     (r"connection stops responding |sends a heartbeat ", ("heartbeat",)),
     (r" continue with .* and .* at the same moment$| continues with .* and .* at the same moment$", ("parallel_runs",)),
+    (r" behind a proxy that buffers answers$", (HTTP, "unbuffered")),
+    (r", which a proxy sends again$", (HTTP, "one_run_per_request")),
+    (r"later than a proxy ends idle connections$", ("approval", "heartbeat", f"{SEND}respond")),
+    (r" twice, with the same request id$", ("one_run_per_request",)),
     (r" (first|second|other) replica\b| two replicas$|each replica in turn", ("replicas",)),
     (r" told one replica a secret", ("isolation", "remember", "recall", "resume", "replicas")),
     (r"^(Redis|PostgreSQL) restarts |^the sign-in service is stopped$", ("services",)),

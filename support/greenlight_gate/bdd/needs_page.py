@@ -12,7 +12,7 @@ from behave.parser import parse_file
 
 from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.needs import SEND, STRESS, needs_of
-from greenlight_gate.session.validation_session import RESUME_IN_RUN
+from greenlight_gate.session.validation_session import HTTP, RESUME_IN_RUN
 from greenlight_gate.targets.model import CAPABILITIES, PROMPTS
 from greenlight_gate.targets.settings import suite_root
 
@@ -61,6 +61,9 @@ _OTHERS = {
     "services": 'the suite may end services: `start = "stack"`',
     RESUME_IN_RUN: "a run goes on without a connection: the profile has no `runs_end_with_connection`",
     "websocket": "a connection that lasts: no backend that is reached by HTTP",
+    HTTP: "requests by HTTP, which reverse proxies act on",
+    "one_run_per_request": "a promise of the profile: a request that is sent again starts no second run",
+    "unbuffered": "a promise of the profile: streams tell proxies not to buffer them",
     "model": "a scripted model that fails when it is asked to ([model])",
     STRESS: "`limits.allow_stress = true`",
     f"{SEND}stop": "a frame of the profile",

@@ -419,6 +419,16 @@ class Session:
             await self.send(self.template("claim"), {**values, "user": claims}, to="claim", what="start", **kept)
         return question
 
+    def resent(self, question: UserRequest) -> None:
+        """Records that a proxy sends a request once more."""
+        self.recorder.add(
+            Sent, self.connection, what="again", text="by a proxy", request=question.request, thread=question.thread
+        )  # fmt: skip
+
+    def missed_heartbeat(self, after_s: float) -> None:
+        """Records that the backend has sent nothing for so long, no heartbeat either."""
+        self._timed_out("heartbeat", after_s)
+
     def _is_in(self, thread: str | None, what: str) -> bool:
         """Whether a request asks in this thread: it names it, or its connection is in it."""
         if "thread" in self.profile.spec.places_in(what):

@@ -16,11 +16,16 @@ _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,15})[ \t]*\r?$")
 
 
 class Piece(NamedTuple):
-    """Bytes of one unit; whether they are its first, and whether they are its last."""
+    """Bytes of one unit; whether they are its first, and whether they are its last.
+
+    `is_head`: the unit is the head of an HTTP response; `ends_answer`: they are the last bytes of its body.
+    """
 
     data: bytes
     first: bool
     last: bool
+    is_head: bool = False
+    ends_answer: bool = False
 
 
 class Framer:
@@ -45,15 +50,26 @@ class Framer:
             if self._left:
                 part, data = data[: self._left], data[self._left :]
                 self._left -= len(part)
-                yield Piece(part, first=False, last=not self._left)
+                yield Piece(part, first=False, last=not self._left, ends_answer=self._ends_answer)
                 continue
+            is_head = self._is_between
             size = self._size(data)
             if size is None:
                 self._kept = data
                 return
             part, data = data[:size], data[size:]
             self._left = size - len(part)
-            yield Piece(part, first=True, last=not self._left)
+            is_head = is_head and not self._tls
+            yield Piece(part, first=True, last=not self._left, is_head=is_head, ends_answer=self._ends_answer)
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the head of a response comes next."""
+        return not self._tls and not self._upgraded and self._next == self._head_size
+
+    @property
+    def _ends_answer(self) -> bool:
+        return not self._left and self._is_between
 
     def _size(self, data: bytes) -> int | None:
         """The length of the unit that begins here; None as long as it is unknown."""

@@ -87,7 +87,7 @@ class ConnectionRules:
             expected = "an answer to the WebSocket ping (RFC 6455 section 5.5.2)"
             self.report("CONNECTION-2", expected, waited, n, late=True)
         elif waiting_for == "heartbeat":
-            self.report("CONNECTION-2", "a heartbeat while tools run", waited, n, late=True)
+            self.report("CONNECTION-2", "a heartbeat while a run is in progress", waited, n, late=True)
         elif waiting_for == "stream end":
             self.report(
                 "CONNECTION-3", "a stream that ends with its run", f"still open after {after_s:.1f} s", n, late=True

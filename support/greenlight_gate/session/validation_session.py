@@ -74,6 +74,12 @@ _USUAL_SCALE = 25
 # takes to receive the rest of such a run.
 RESUME_IN_RUN = "resume_in_run"
 RUN_RESUMED = ("resume", RESUME_IN_RUN)
+# That requests and answers go by HTTP, where reverse proxies act on each of them; and promises of a profile.
+HTTP = "http"
+_PROMISED = {
+    "one_run_per_request": "does not promise one run for a request that is sent twice",
+    "unbuffered": "does not promise that answers tell proxies not to buffer them",
+}
 log = logging.getLogger("greenlight")
 
 
@@ -292,6 +298,10 @@ class ValidationSession:
             ends = self.profile.promises.runs_end_with_connection
             how = f"the profile {self.profile.name} promises that a run ends with its connection"
             return f"{how} (runs_end_with_connection): none is in progress when its user is back" if ends else None
+        if need == HTTP:
+            return None if self.target.by_http else f"{self.target.name} is reached over a WebSocket"
+        if need in _PROMISED:
+            return None if getattr(self.profile.promises, need) else f"{self.profile.name} {_PROMISED[need]}"
         reason = self.target.lacks(need)
         if reason is None and need == "resume" and not self.profile.spec.can_resume:
             return f"the profile {self.profile.name} has neither [resume] nor [send.restore]"

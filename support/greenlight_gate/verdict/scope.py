@@ -12,7 +12,7 @@ FULL, PARTIAL, LOAD = "full", "partial", "load"
 OPTIONAL = frozenset(
     {
         "approval", "unanswered_approval", "edited", "moderated", "early_stop", "logout", "replicas", "services",
-        "one_run_per_request", "resume_in_run", "model", "model_calls",
+        "one_run_per_request", "resume_in_run", "model", "model_calls", "http", "unbuffered",
     }
 )  # fmt: skip
 _MOST_REASONS = 8

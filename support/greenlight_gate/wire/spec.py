@@ -78,6 +78,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
 
     `one_run_per_request`: a request that is sent again while it is in progress, with the same id, starts no second run.
+    `unbuffered`: by HTTP, streams tell proxies not to buffer them, by the header `X-Accel-Buffering: no` of nginx.
     `runs_outlive_tokens`: what is in progress when the token expires may finish; access ends after that.
     `runs_end_with_connection`: a run ends, its calls to the model included, when the connection of its request does.
     `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
@@ -87,6 +88,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: bool = False
     gap_free_seq: bool = False
     one_run_per_request: bool = False
+    unbuffered: bool = False
     runs_outlive_tokens: bool = False
     runs_end_with_connection: bool = False
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"

@@ -84,8 +84,9 @@ async def connect(proxy: FaultProxy) -> Wire:
 class Line:
     """A user and a target with a proxy in between."""
 
-    def __init__(self, proxy: FaultProxy, user: Wire, there: Wire) -> None:
+    def __init__(self, proxy: FaultProxy, user: Wire, there: Wire, server: Target) -> None:
         self.proxy = proxy
+        self.target = server
         self.user = user
         self.there = there
 
@@ -102,7 +103,7 @@ def on_a_line(play: Callable[[Line], Awaitable[None]], **options: Any) -> None:
         async with target() as server, FaultProxy("127.0.0.1", server.port, **options) as proxy:
             user = await connect(proxy)
             try:
-                await play(Line(proxy, user, await server.next()))
+                await play(Line(proxy, user, await server.next(), server))
             finally:
                 user.writer.transport.abort()
         assert not proxy.links

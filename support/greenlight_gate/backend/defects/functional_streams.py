@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
-from greenlight_gate.backend.frames import COMPLETED, Body, Frame, Outgoing
+from greenlight_gate.backend.frames import COMPLETED, INPUT_REQUESTED, Body, Frame, Outgoing
 from greenlight_gate.backend.http_stream import StreamConnection
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
@@ -112,3 +112,17 @@ def closed_stream_stops_its_run(connection: ServedConnection, ends: bool) -> boo
 def closed_stream_leaves_its_run(connection: ServedConnection, ends: bool) -> bool:
     """A run goes on when its stream is closed, although that is promised to end it."""
     return ends and not isinstance(connection, StreamConnection)
+
+
+@defect("head", "TIMELINESS-3")
+def streams_may_be_buffered(connection: StreamConnection, head: Head) -> Head:
+    """Nothing tells reverse proxies not to buffer a stream, so that its events arrive all at once."""
+    status, headers = head
+    return status, {name: value for name, value in headers.items() if name != "X-Accel-Buffering"}
+
+
+@defect("wait", "CONNECTION-2")
+async def no_heartbeats_while_a_user_is_asked(run: AgentRun, event: Outgoing) -> None:
+    """While an answer waits for its user no heartbeats come, so that proxies give the connection up."""
+    if event.kind == INPUT_REQUESTED and run.connection is not None:
+        run.connection.protocol.stop_keepalive()

@@ -52,10 +52,7 @@ class Liveness:
         """
         world, session = self.world, self.world.tab(user)
         world.need("heartbeat")
-        ready = session.inbox.control("ready")
-        announced_s = ready.values.get("heartbeat_s") if ready is not None else None
-        if isinstance(announced_s, bool) or not isinstance(announced_s, int | float) or announced_s <= 0:
-            raise NotExercised("the backend does not announce how often it sends heartbeats")
+        announced_s = self.announced_s(user)
         question = world.asking(user)
         world.wait_for(question, EventKind.TOOL_EXECUTING)
         came, took_s = world.call(session.wait_heartbeat(question, announced_s))
@@ -63,6 +60,14 @@ class Liveness:
             raise NotExercised(f"the tools took {took_s:.1f} s, and heartbeats are announced every {announced_s:g} s")
         world.leave_all()
         return came
+
+    def announced_s(self, user: str) -> float:
+        """How often the backend announces to send heartbeats, in seconds. Raises NotExercised if it does not."""
+        ready = self.world.tab(user).inbox.control("ready")
+        announced_s = ready.values.get("heartbeat_s") if ready is not None else None
+        if isinstance(announced_s, bool) or not isinstance(announced_s, int | float) or announced_s <= 0:
+            raise NotExercised("the backend does not announce how often it sends heartbeats")
+        return announced_s
 
     def reads_slowly(self, user: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
         """Limits the user's connection to this many bytes a second; the user then sends this many requests."""

@@ -128,15 +128,17 @@ class World(Users):
     # Requests --------------------------------------------------------------------------------------------
 
     def ask(
-        self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None, text: str = ""
-    ) -> UserRequest:
+        self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None, text: str = "",
+        resent: bool = False,
+    ) -> UserRequest:  # fmt: skip
         """Sends a request and does not wait.
 
-        `follow` continues the thread of that request; `text` replaces that of the prompt.
+        `follow` continues the thread of that request; `text` replaces that of the prompt; `resent`: a proxy on the way
+        sends it once more.
         """
         self.need(prompt)
         self._one_at_a_time([(user, tab)])
-        return self.call(self._ask(user, prompt, tab, follow, text=text))
+        return self.call(self._ask(user, prompt, tab, follow, text=text, resent=resent))
 
     def ask_and_stop(self, user: str, prompt: str) -> UserRequest:
         """Sends a request, and a stop of it before anything of its run can be known; does not wait."""
@@ -156,11 +158,7 @@ class World(Users):
 
         Raises NotExercised where the profile does not promise that this starts a single run.
         """
-        self.need(prompt)
-        profile = self.suite.profile
-        if not profile.promises.one_run_per_request:
-            reason = f"{profile.name} does not promise one run for a request that is sent twice"
-            raise NotExercised(reason, "one_run_per_request")
+        self.need(prompt, "one_run_per_request")
         self._one_at_a_time([(user, 1)])
         return self.call(self._ask(user, prompt, twice=True))
 
@@ -225,7 +223,7 @@ class World(Users):
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
         text: str = "", refusable: bool = False, behind: UserRequest | None = None, twice: bool = False,
-        replaces: tuple[UserRequest, str] | None = None,
+        replaces: tuple[UserRequest, str] | None = None, resent: bool = False,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
@@ -241,6 +239,8 @@ class World(Users):
             behind=behind.request if behind is not None else "", twice=twice,
             replaces=replaces,
         )  # fmt: skip
+        if resent:
+            session.resent(question)
         self._prompt_of[question.request] = prompt
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)

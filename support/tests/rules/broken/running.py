@@ -99,7 +99,7 @@ def websocket_ping_unanswered() -> Talk:
 
 
 @broken(
-    ("CONNECTION-2", "a heartbeat while tools run", "nothing within 4.0 s", (7,)),
+    ("CONNECTION-2", "a heartbeat while a run is in progress", "nothing within 4.0 s", (7,)),
 )
 def no_heartbeat_while_tools_run() -> Talk:
     return asked().started().thinking().executing().timeout("heartbeat", 4.0).tool_done().completed()
