@@ -38,6 +38,7 @@ _OUTCOMES = {
     "failed": ScenarioOutcome.FAILED,
     "skipped": ScenarioOutcome.NOT_EXERCISED,
 }
+_GONE = "the scripted model is gone"
 log = logging.getLogger("greenlight")
 
 
@@ -119,7 +120,7 @@ class Hooks:
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
         """Begins a World, or waits until a thread has; then settles scenarios that have waited long enough."""
         # First of all: behave calls `after_scenario` wherever this is interrupted.
-        context.world, context.began = None, time.monotonic()
+        context.work, context.world, context.began = None, None, time.monotonic()
         self._interruption.check()
         work = context.work = self.parallel.work_of(scenario)
         self.settle()
@@ -215,10 +216,13 @@ class Hooks:
             self._settle(waiting)
 
     def _fault_at_the_end(self, error: BaseException) -> str:
-        """What failed when a scenario waited for late messages. Without the model, the run ends."""
+        """What failed when a scenario waited for late messages. Without the model, the run ends, which is said once."""
         if isinstance(error, ModelGone):
-            self._interruption.end(f"the scripted model is gone: {error.said}")
-            return str(error)
+            if self._interruption.reason:
+                return f"Suite fault: {_GONE}"
+            self._interruption.end(f"{_GONE}: {error.said}")
+            self._runner.abort(reason=_GONE)
+            return f"Suite fault: {_GONE}: {error.said}"
         return f"Suite fault: waiting for late messages failed: {error!r}"
 
     def _settle(self, waiting: "_Waiting") -> None:
