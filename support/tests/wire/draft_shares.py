@@ -25,7 +25,7 @@ from support.tests.wire.recorded import CAPTURES, PROFILES
 FINISHED = {
     "agno.jsonl": "agno", "autogenstudio.jsonl": "autogenstudio", "autogenstudio-auth.jsonl": "autogenstudio",
     "google-adk.jsonl": "google-adk", "jupyter.jsonl": "jupyter", "jupyter-v1.jsonl": "jupyter",
-    "chromium.har": "agent-events",
+    "chromium.har": "agent-events", "acp.jsonl": "acp", "ai-sdk.jsonl": "ai-sdk", "langgraph.jsonl": "langgraph",
 }  # fmt: skip
 # What a profile says of one frame: for each part its kind, and what is in it.
 Read = list[tuple[str, tuple[str | None, ...]]]

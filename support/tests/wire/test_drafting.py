@@ -42,6 +42,7 @@ def test_a_draft_reads_what_can_be_guessed(name: str, codecs: list[str], shown: 
     [
         ("agno.jsonl", 100), ("autogenstudio.jsonl", 95), ("autogenstudio-auth.jsonl", 95), ("google-adk.jsonl", 100),
         ("jupyter.jsonl", 92), ("jupyter-v1.jsonl", 90), ("chromium.har", 97),
+        ("acp.jsonl", 81), ("ai-sdk.jsonl", 84), ("langgraph.jsonl", 81),
     ],
 )  # fmt: skip
 def test_an_untouched_draft_reads_most_frames_as_the_finished_profile_does(name: str, least: int) -> None:
@@ -253,3 +254,18 @@ def test_what_was_asked_is_read_from_the_frames_that_were_sent() -> None:
     assert all(record.expect is not None and "marker-" in record.expect.prompt for record in asked)
     sent = json.loads(asked[0].text)
     assert sent["header"]["msg_id"] == f"req-{asked[0].request}"
+
+
+def test_reasoning_is_never_drafted_as_the_answer() -> None:
+    profile = Profile.from_toml(draft(capture("ai-sdk")))
+    rules = [({term.path: term.value for term in rule.when}, str(rule.kind)) for rule in profile.spec.rules]
+    kinds = {terms["type"]: kind for terms, kind in rules}
+    assert (kinds["reasoning-delta"], kinds["text-delta"]) == ("agent_thinking", "answer_part")
+
+
+def test_a_handshake_of_requests_and_responses_is_drafted_by_the_ids_that_are_repeated() -> None:
+    text = draft(capture("acp"))
+    spec = Profile.from_toml(text).spec
+    assert [step.capture for step in spec.handshake if step.send is None] == [{}, {"session_id": "result.sessionId"}]
+    assert 'expect = { id = "session" }' in text
+    assert "their_id" not in text

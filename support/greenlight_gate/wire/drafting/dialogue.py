@@ -171,9 +171,9 @@ class Dialogue:
                 continue
             if each.way == "out":
                 self._steps.append((f"send = {self._template(each.value)}", None))
-            elif (line := f"expect = {{ {expected(each.value)} }}") != "expect = {  }" and line not in dict(
-                self._steps
-            ):
+            elif (line := f"expect = {{ {_awaited(each.value, frames[:index])} }}") not in {
+                "expect = {  }", *dict(self._steps),
+            }:  # fmt: skip
                 self._steps.append((line, each.value))
 
     def _beats(self, frames: list[Message]) -> set[int]:
@@ -271,13 +271,17 @@ class _Known:
         self.names: dict[str, str] = {}
         self._used: set[str] = set()
         self._whence: dict[int, list[tuple[str, str]]] = {}
+        sent: set[str] = set()
         for each in before:
+            sent |= {str(value) for _, value in leaves(each.value)} if each.way == "out" else set()
             source = each.value.get("resp") if each.way == "http" else each.value if each.way == "in" else None
             url = str(each.value.get("url", "")) if each.way == "http" else ""
             if not isinstance(source, dict | list):
                 continue
             for path, value in leaves(source):
                 wanted = isinstance(value, str | int) and not isinstance(value, bool) and not is_kind(path)
+                # What the client sent itself, and what repeats it, is no news of the server.
+                wanted = wanted and str(value) not in sent
                 if wanted and value != "" and (ID.search(path) or _TOKEN.search(path) or _is_id(value)):
                     name = self._new_name(path, url)
                     self._whence.setdefault(id(source), []).append((name, path))
@@ -339,6 +343,17 @@ def expected(value: Any) -> str:
     if not found and isinstance(value, dict) and isinstance(value.get("text"), str):
         found = [f"text = {json.dumps(value['text'])}"]
     return ", ".join(found[:3])
+
+
+def _awaited(value: Any, before: list[Message]) -> str:
+    """The conditions for a step of a handshake; a response without a name is known by the id that it repeats."""
+    if named := expected(value):
+        return named
+    sent = {str(item) for each in before if each.way == "out" for path, item in leaves(each.value) if ID.search(path)}
+    return next(
+        (f"{key_of(path)} = {json.dumps(item)}" for path, item in leaves(value)
+         if ID.search(path) and isinstance(item, str | int) and str(item) in sent), "",
+    )  # fmt: skip
 
 
 def key_of(path: str) -> str:

@@ -22,6 +22,7 @@ _TEXT_NAMES = (
     "reasoning_content", "error", "error_message", "errorMessage", "reason", "detail", "summary", "text/plain",
 )  # fmt: skip
 _PART_ENDS = re.compile(r"complet|done|finish|\bend", re.IGNORECASE)
+_REASONING = re.compile(r"reason|think|thought", re.IGNORECASE)
 _SHOWN = 200
 # So many frames of a kind with a text are the pieces of one.
 _A_STREAM = 4
@@ -167,15 +168,18 @@ class _Events:
                 self.kind_of[id(frame)] for frame in group[: ends[-1] if ends else None] if id(frame) in self.kind_of
             ]
             texts = [kind for kind in before if self.text[kind] and kind is not self.begin and kind is not self.end]
-            wholes = [kind for kind in texts if self.events[kind] in (None, EventKind.TOOL_COMPLETED)]
+            texts = [kind for kind in texts if not _REASONING.search(kind.words)]
+            wholes = [kind for kind in texts if self.events[kind] is None]
+            # Pieces that come after the result of a tool are the answer to it.
+            wholes = wholes or [kind for kind in texts[-1:] if self.events[kind] is EventKind.TOOL_COMPLETED]
             if texts:
                 votes[(wholes or texts)[-1]] += 1
         return votes.most_common(1)[0][0] if votes else None
 
     def _is_of_answer(self, kind: Kind) -> bool:
         """Whether the pieces of this kind are the beginning of the answer, in most runs that have both."""
-        if kind is self.answer_from:
-            return True
+        if _REASONING.search(kind.words) or kind is self.answer_from:
+            return kind is self.answer_from
         same = runs = 0
         for group in self.groups:
             answer, streams = self._answer_in(group), self._streams_in(group, kind)

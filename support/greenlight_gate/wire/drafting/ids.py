@@ -64,7 +64,12 @@ class Ids:
             likely = [path for path in likely if _OF_RUNS.search(path)]
         likely.sort(key=lambda path: (distinct[path] != turns, -counts[path], path.count("."), path))
         if not likely:
-            return list(self.dialogue.request_at[:1])
+            # Where only the response to a request repeats its id, that says nothing of the other frames.
+            frames = [frame for came in self._turns for frame in came]
+            return [
+                path for path in self.dialogue.request_at[:1]
+                if sum(walk(frame, path) is not MISSING for frame in frames) * 3 >= total
+            ]  # fmt: skip
         return [likely[0], *self._same_id_elsewhere(likely[0])]
 
     def _same_id_elsewhere(self, first: str) -> list[str]:

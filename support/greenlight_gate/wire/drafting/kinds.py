@@ -37,6 +37,7 @@ _STATES = (
     "phase",
     "role",
     "source",
+    "sessionUpdate",
 )
 # Of these, each frame of a run may have another one.
 _PROGRESS = ("execution_state", "state", "status", "phase")
@@ -87,7 +88,11 @@ def kinds_of(came: Sequence[Any], groups: Sequence[Sequence[Any]]) -> list[Kind]
         if name:
             kinds += _split(Kind({path: name}, frames, name), run_of, _DEEPEST)
         else:
-            kinds += _nameless(frames)
+            # Told apart by members, they must not take what has a name as well.
+            kinds += [
+                Kind({**each.terms, path: {"exists": False}} if each.terms else {}, each.frames, each.words)
+                for each in _nameless(frames)
+            ]
     return kinds
 
 
