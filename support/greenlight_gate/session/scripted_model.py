@@ -35,13 +35,14 @@ class _Calls(Struct):
 class HeardCall(NamedTuple):
     """A call, and when it has begun and ended, in seconds on the monotonic clock of this process.
 
-    The model's own clock may show any time. What is not known of the end, how long the question for it took, makes it
-    earlier. `ended_at` is None while the call is under way.
+    The model's own clock may show any time. `error_s`: how long the question for the calls took: a call may have begun
+    earlier by that, or ended later. `ended_at` is None while the call is under way.
     """
 
     call: ServedCall
     began_at: float
     ended_at: float | None
+    error_s: float = 0.0
 
 
 class ModelGone(SuiteFault):
@@ -117,12 +118,12 @@ class ScriptedModel:
         """The calls that have begun since then (monotonic seconds), in order. Raises ModelGone if no model answers."""
         asked_at = time.monotonic()
         found = await self._asked(max(0.0, asked_at - since) + _EARLIER_S)
-        # Its answer was written at some time in between.
-        middle = (asked_at + time.monotonic()) / 2
+        # The answer was written at some time in between.
+        heard_at = time.monotonic()
         return [
             HeardCall(
-                call, middle - (ago_s := found.now_epoch_s - call.began_epoch_s),
-                None if call.took_s is None else asked_at - ago_s + call.took_s,
+                call, heard_at - (ago_s := found.now_epoch_s - call.began_epoch_s),
+                None if call.took_s is None else asked_at - ago_s + call.took_s, heard_at - asked_at,
             )
             for call in found.calls
         ]  # fmt: skip

@@ -220,6 +220,8 @@ class ValidationSession:
 
     def _promise_what_defects_break(self, target: Target) -> None:
         """Adds to the profile the promises without which the defects of the suite's backend would break nothing."""
+        if not self.plan.defects:
+            return
         promised = self.profile.promises
         missing = [name for name in promises_before(self.plan.defects) if not getattr(promised, name)]
         if not missing:

@@ -54,7 +54,7 @@ def test_it_is_served_by_the_suite_and_knows_its_calls() -> None:
         began = time.monotonic()
         body = {"messages": [{"role": "user", "content": "12*12"}]}
         httpx2.post(f"{model.url}/chat/completions", json=body, timeout=DEADLINE_S)
-        ((call, began_at, ended_at),) = asyncio.run(model.calls(began))
+        ((call, began_at, ended_at, _),) = asyncio.run(model.calls(began))
         assert (call.asked, call.state, call.finish) == ("12*12", "finished", "tool_calls")
         assert ended_at is not None
         assert began - 1 < began_at < time.monotonic()
@@ -80,6 +80,7 @@ def test_the_clock_of_the_model_does_not_matter() -> None:
     # What is not known of its end is in favour of the backend.
     assert first.ended_at is not None
     assert before - 3 <= first.ended_at <= first.began_at + 2
+    assert first.began_at + 2 - first.ended_at == pytest.approx(first.error_s)
     assert second.ended_at is None
     (asked,) = OfAnotherClock.asked
     assert 31 <= float(asked.removeprefix("/some/path/calls?last_s=")) < 31 + after - before

@@ -40,7 +40,7 @@ log = logging.getLogger("greenlight")
 _MOST_SHOWN = 50
 _MOST_SAID = 20_000
 _LOOK_AGAIN_S = 0.05
-# Between the clocks of the suite and of the model.
+# How long after a request was recorded as sent, or its end as received, a call of it may begin.
 _SAME_MOMENT_S = 0.05
 # The requests that need tools, the most demanding first.
 _WITH_TOOLS = ("parallel_tools", "two_tools", "with_tool")
@@ -606,7 +606,7 @@ class World(Users):
             if not stops or time.monotonic() - recorder.began > max(stops) + self.budgets.stop_s + MARGIN_S:
                 break
             await asyncio.sleep(_LOOK_AGAIN_S)
-        for (call, began_at, ended_at), asker in calls:
+        for (call, began_at, ended_at, _), asker in calls:
             if asker is None:
                 continue
             recorder.add(
@@ -635,12 +635,12 @@ class World(Users):
 
         The text is that of the user's last message, or, where a backend asks on in other words, it stands before.
         """
-        at, call = heard.began_at, heard.call
+        latest, call = heard.began_at + _SAME_MOMENT_S, heard.call
+        earliest = heard.began_at - heard.error_s - _SAME_MOMENT_S
         open_then = [
             (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
             for question in list(world.questions)
-            if question.asked_at <= at + _SAME_MOMENT_S
-            and not (question.has_end and question.last_at < at - _SAME_MOMENT_S)
+            if question.asked_at <= latest and not (question.has_end and question.last_at < earliest)
         ]  # fmt: skip
         for is_in in (_asks, _holds):
             found = [(world, question) for world, question in open_then if is_in(call, question)]
