@@ -73,6 +73,39 @@ RESPONSES = conversation(
 )  # fmt: skip
 
 
+def of_stream(stream: str, *frames: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**frame, "stream_id": stream} for frame in frames]
+
+
+def response(stream: str, text: str) -> list[dict[str, Any]]:
+    """The events of a response that is a stream of its own."""
+    whole = {"id": f"resp_{stream}", "output": []}
+    return of_stream(
+        stream,
+        {"type": "response.created", "response": {**whole, "status": "in_progress"}},
+        {"type": "response.reasoning_summary_text.delta", "item_id": "rs", "delta": "Let me see."},
+        {"type": "response.output_text.delta", "item_id": "msg", "delta": text[:4]},
+        {"type": "response.output_text.delta", "item_id": "msg", "delta": text[4:]},
+        {"type": "response.completed", "response": {**whole, "status": "completed"}},
+    )
+
+
+def test_two_responses_at_once_on_a_connection_are_told_apart_by_their_streams() -> None:
+    asked = [
+        (OUT, {"type": "response.create", "stream_id": stream, "model": "m", "input": [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": question}]}]})
+        for stream, question in (("s1", "6*7?"), ("s2", "8*9?"))
+    ]  # fmt: skip
+    both = [
+        frame for pair in zip(response("s1", "It is 42."), response("s2", "It is 72."), strict=True) for frame in pair
+    ]
+    seen = Recorded(shipped("openai-responses"), conversation(*asked, *both))
+    answers = {event.run: event.text for event in seen.whole["ada"] if event.kind == "agent_completed"}
+    assert answers == {"s1": "It is 42.", "s2": "It is 72."}
+    assert {(event.run, event.request) for event in seen.whole["ada"]} == {("s1", "s1"), ("s2", "s2")}
+    assert (seen.unmapped, seen.findings) == ([], [])
+
+
 def rpc(method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": method, "params": {"threadId": "t1", "turnId": "u1", **params}}
 
