@@ -107,7 +107,8 @@ class Examination:
         self._ok("TLS", await secure(target, suite.tls))
         if target.health:
             report = await check_health(target)
-            self._ok("health", f"{report.service} {report.version} reports {report.status}")
+            who = f"{report.service} {report.version}".strip() or target.health
+            self._ok("health", f"{who} {f'reports {report.status}' if report.status else 'answers'}")
         for warning in (*suite.caveats, *suite.notices):
             self.console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
 

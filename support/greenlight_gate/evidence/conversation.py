@@ -23,7 +23,7 @@ from greenlight_gate.trace import (
     TimedOut,
 )
 
-_TEXT_WIDTH = 72
+_TEXT_WIDTH, _LEAST_TEXT = 72, 20
 _MOST_READ = 2_000
 _MOST_ROWS = 400
 
@@ -31,8 +31,8 @@ _MOST_ROWS = 400
 Entry = tuple[AnyRecord, Reading | None]
 
 
-def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
-    """The records as an aligned text table. `marked` are record numbers to point at.
+def as_table(entries: Iterable[Entry], marked: Collection[int] = (), *, columns: int = 0) -> str:
+    """The records as an aligned text table. `marked` are record numbers to point at; `columns`: of a terminal.
 
     Of a very long conversation the beginning, the end and the marked records are shown.
     """
@@ -51,15 +51,16 @@ def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
             who = f"{who} {record.connection}"
         what, text = describe(record, reading)
         arrow = ">>" if record.n in marked else ""
-        rows.append((arrow, str(record.n), f"{record.at:.4f}", who, what, _short(text)))
+        rows.append((arrow, str(record.n), f"{record.at:.4f}", who, what, text))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    left = columns - sum(widths) - 2 * len(widths) if columns else _TEXT_WIDTH
     lines = []
     for row in rows:
         cells = [
             cell.rjust(width) if i in (1, 2) else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=False))
         ]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
+        lines.append("  ".join([*cells, _short(row[5], max(left, _LEAST_TEXT))]).rstrip())
     if left_out:
         lines.append(f"(left out here: {numbered(left_out, 'record')}; the trace has them all)")
     return "\n".join(lines)
@@ -123,10 +124,10 @@ def _raw(record: Received | Other) -> str:
 
 def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
     if isinstance(reading, Event):
-        tool = f"{reading.tool}{' FAILED' if reading.tool_failed else ''}: " if reading.tool is not None else ""
+        tool = f"{reading.tool}{' FAILED' if reading.tool_failed else ''}" if reading.tool is not None else ""
         helper = " (helper)" if reading.parent is not None else ""
         inferred = " (inferred)" if reading.synthesised else ""
-        return f"{reading.kind}{helper}{inferred}", f"{tool}{reading.text or ''}"
+        return f"{reading.kind}{helper}{inferred}", ": ".join(part for part in (tool, reading.text) if part)
     if isinstance(reading, Several):
         rows = [_received(record, part) for part in reading.readings]
         return " + ".join(what for what, _ in rows), " | ".join(text for _, text in rows)
@@ -144,11 +145,12 @@ def _no_event(reading: More | Ignored | Foreign, raw: str) -> tuple[str, str]:
         part = reading.event.kind is EventKind.ANSWER_PART
         return str(reading.event.kind) if part else f"more {reading.event.kind}", reading.event.text or ""
     if isinstance(reading, Ignored):
-        return "ignored", f"{reading.because}: {raw}"
+        # The message first: what is cut off at the right is the same for many.
+        return "ignored", f"{raw} ({reading.because})"
     return "foreign", f"{reading.what} {reading.owner}: {raw}"
 
 
-def _short(text: str) -> str:
+def _short(text: str, width: int) -> str:
     """One printable line, as text: whatever a target sends, a report shows it and does not act on it."""
     line = printable(" ".join(named(text[:_MOST_READ]).split()))
-    return line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."
+    return line if len(line) <= width else f"{line[: width - 3]}..."

@@ -1,5 +1,6 @@
 """A conversation as users read it: whole tables, in eighty columns or little more, and hostile text stays text."""
 
+from greenlight_gate.events import Ignored
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.trace import Closed, Received
 
@@ -20,7 +21,7 @@ def test_a_whole_answer() -> None:
         "    3   0.3000  Ada  -> start         What is the weather in Oslo?",
         ">>  4   0.4000  Ada  agent_started    on it",
         "    5   0.5000  Ada  agent_thinking   let me see",
-        "    6   0.6000  Ada  tool_executing   weather:",
+        "    6   0.6000  Ada  tool_executing   weather",
         "    7   0.7000  Ada  tool_completed   weather: rain",
         "    8   0.8000  Ada  agent_completed  There is rain in Oslo.",
         "    9   0.9000  Ada  closed           by client (1000)",
@@ -72,3 +73,13 @@ def test_whoever_was_never_let_in_has_a_name() -> None:
     refused = Closed(n=1, at=0.1, connection="c1", by="server", during="handshake", status=401, user="Ada")
 
     assert "Ada  refused  by server (401)" in as_table([(refused, None)])
+
+
+def test_in_a_narrow_terminal_the_text_is_cut_and_an_ignored_message_stands_before_its_reason() -> None:
+    text = '{"type": "response.output_item.added"}'
+    record = Received(n=1, at=0.1, connection="c1", text=text)
+    entries = [(record, Ignored("parts of what the response contains as a whole"))]
+    assert f"  ignored  {text} (parts of what the response" in as_table(entries).splitlines()[1]
+    narrow = as_table(entries, columns=60).splitlines()[1]
+    assert len(narrow) == 60
+    assert narrow.endswith('  ignored  {"type": "response.output_ite...')

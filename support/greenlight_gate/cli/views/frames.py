@@ -55,7 +55,8 @@ class FrameSummary:
 
     def show(self, console: Console) -> None:
         """Shows the table of all frames, and the summary."""
-        console.print(escape(as_table(self.entries)), highlight=False, soft_wrap=True)
+        columns = console.width if console.is_terminal else 0
+        console.print(escape(as_table(self.entries, columns=columns)), highlight=False, soft_wrap=True)
         console.print(f"\nRead, of {numbered(self.messages, 'message')}:", highlight=False)
         for (group, name), count in sorted(self.counts.items()):
             colour = {"unmapped": "yellow", "foreign": "yellow"}.get(group)
