@@ -13,11 +13,13 @@ def shape(events: list[Short]) -> str:
 
 
 ONE = f"started thinking executing:{K} completed:{K} thinking completed"
+NOTED = "started thinking executing:notes completed:notes thinking completed"
 SAID = "started thinking completed"
 # (capture, profile, what each connection was shown)
 DOCTORED = [
     ("ai-sdk-7", "ai-sdk", [f"{ONE} {ONE} started failed", f"{ONE} {ONE}", ONE]),
     ("ag-ui-sse", "ag-ui-sse", [f"{ONE} {ONE} started thinking failed", f"{ONE} {ONE}", ONE]),
+    ("langgraph-sse", "langgraph-sse", ["started thinking failed", f"{NOTED} {NOTED}"]),
     *(
         (name, name, [f"{SAID} {SAID} started failed", f"{SAID} {SAID}", SAID])
         for name in ("chat-completions", "openai-responses-sse", "anthropic-messages")
