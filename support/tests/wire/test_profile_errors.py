@@ -154,6 +154,7 @@ def test_the_profile_by_http_differs_from_the_default_only_where_it_has_to() -> 
         tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("agent-events", "agent-events-sse")
     )
     assert default["controls"].pop("pong")
+    assert by_http["promises"].pop("unbuffered")
     for part in ("name", "connection", "send", "refusals"):
         assert by_http.pop(part) != default.pop(part, None)
     assert by_http == default
