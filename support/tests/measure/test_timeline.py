@@ -1,5 +1,6 @@
 """The course of literal traces: what is counted, what is held against the backend, and which answers are kept."""
 
+from greenlight_gate.events import EventKind
 from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
@@ -34,7 +35,7 @@ def test_a_whole_answer_is_counted_and_leaves_nothing_open() -> None:
     whole = timeline.windows.total()
 
     assert (whole.messages, whole.events, whole.asked, whole.tried, whole.made) == (6, 5, 1, 1, 1)
-    assert whole.kinds == [1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert whole.kinds == [1, 1, 1, 1, 1, *[0] * (len(EventKind) - 5)]
     assert (whole.dropped, whole.refused, whole.errors, whole.findings) == (0, 0, 0, 0)
     assert (whole.open_most, whole.busy_most, timeline.open, timeline.busy) == (1, 1, 0, 0)
     assert (whole.samples, whole.delay_ms < 0.01) == (5, True)
