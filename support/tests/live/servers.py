@@ -29,6 +29,7 @@ import msgspec
 
 HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
+_LOCKS = ("requirements.lock", "package-lock.json")
 _START_S = 90.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"
@@ -98,7 +99,7 @@ SERVERS = {
 def prepare(server: Server, servers: Path | None, work: Path) -> Path:
     """The server's folder in `work`, with its environment."""
     folder = work / server.folder
-    if (HERE / server.folder).is_dir():
+    if any((HERE / server.folder / lock).exists() for lock in _LOCKS):
         shutil.copytree(HERE / server.folder, folder, dirs_exist_ok=True)
         return _installed(server, folder)
     if servers is None:

@@ -35,7 +35,8 @@ def test_doctor_finds_no_problem(name: str, tmp_path: Path) -> None:
         port = free.getsockname()[1]
     with ExitStack() as stack:
         stack.enter_context(running(*start(name, programs, tmp_path / name, port)))
-        environ = {**ENVIRON, "WEBSOCKET_TEST_URL": f"ws://127.0.0.1:{port}"}
+        scheme = load_target(str(HERE / name / "target.toml"), ENVIRON).url.partition(":")[0]
+        environ = {**ENVIRON, "WEBSOCKET_TEST_URL": f"{scheme}://127.0.0.1:{port}"}
         ran = greenlight(tmp_path, "doctor", "--environment", str(HERE / name / "target.toml"), env=environ)
 
     said = [line for line in ran.out.splitlines() if line.startswith(("ok", "no"))]
