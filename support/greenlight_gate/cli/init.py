@@ -37,7 +37,7 @@ from greenlight_gate.cli.init_questions import (
     message_of,
     sign_in_of,
 )
-from greenlight_gate.cli.init_recognition import included, recognise, without_path_of
+from greenlight_gate.cli.init_recognition import included, opened_as, recognise, without_path_of
 from greenlight_gate.cli.init_target import EMBEDDED, SignIn, TargetDraft, as_toml, name_of, target_text
 from greenlight_gate.cli.init_trial import (
     PATIENT,
@@ -55,7 +55,7 @@ from greenlight_gate.cli.recordings import lines_of, recording, redaction
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import FIVE
 from greenlight_gate.session.compatibility import shows_token
-from greenlight_gate.targets.model import check_url
+from greenlight_gate.targets.model import SCHEMES, check_url
 from greenlight_gate.targets.sections import Invalid
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.wire.capture import CaptureError
@@ -66,7 +66,6 @@ from greenlight_gate.wire.spec import ProfileError, Spec
 
 CAPTURE = "greenlight-capture.jsonl"
 _MARK = "My reference: {canary}."
-_HTTP = {"http": "ws", "https": "wss"}
 
 
 def add(commands: Any) -> None:
@@ -79,7 +78,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     init.add_argument(
         "url", nargs="?", default="", metavar="URL",
-        help="where the WebSocket is opened, or `embedded` for the bundled backend (example: wss://chat.example/ws)",
+        help="where the WebSocket is opened, or the origin of a chat by HTTP (https://), or `embedded` for the bundled "
+        "backend (example: wss://chat.example/ws)",
     )  # fmt: skip
     init.add_argument(
         "--folder", type=folder, default=Path(), metavar="DIR",
@@ -231,7 +231,7 @@ class _Dialogue:
         """The files by name. Raises Misconfigured."""
         options = self.options
         url = options.url or self.questions.ask(
-            "Url of the backend's WebSocket, or `embedded` for the bundled backend?", "URL"
+            "Url of the backend (wss:// or https://), or `embedded` for the bundled backend?", "URL"
         )
         if url == EMBEDDED:
             sign_in = SignIn("mint", "bearer", secret_env=SECRET_VARIABLE, audience="chat")
@@ -246,18 +246,16 @@ class _Dialogue:
     def _url(self, url: str) -> str:
         scheme, mark, rest = url.partition("://")
         wanted = scheme.lower()
-        if not mark or wanted not in (*_HTTP, *_HTTP.values()):
+        if not mark or wanted not in SCHEMES:
             raise Misconfigured(
-                f"URL: expected one such as wss://chat.example/ws, or `{EMBEDDED}`, but it does not begin with wss://"
+                f"URL: expected one such as wss://chat.example/ws or https://chat.example, or `{EMBEDDED}`, but it "
+                "does not begin with wss:// or https://"
             )
-        opened = _HTTP.get(wanted, wanted)
-        url = f"{opened}://{rest}"
+        url = f"{wanted}://{rest}"
         try:
             check_url(url)
         except Invalid as error:
             raise Misconfigured(f"URL: expected {error.expected}, or `{EMBEDDED}`, but {error.came}") from None
-        if wanted in _HTTP:
-            self._say("ok", f"{wanted}:// is opened as {opened}://")
         if urlsplit(url).query:
             self._say(
                 "!!", "what stands behind ? in the url is written to the file as it is: a token there is better left "
@@ -310,7 +308,7 @@ class _Dialogue:
         if best is None and not self.options.capture:
             where = draft.url.partition("?")[0]
             raise Misconfigured(
-                f"{where}: expected a chat over a WebSocket, but no connection was made ({failures[-1]})"
+                f"{where}: expected a chat over a WebSocket or by HTTP, but no connection was made ({failures[-1]})"
             )
         return best
 
@@ -324,20 +322,28 @@ class _Dialogue:
                 spec = Profile.from_toml(text).spec
             except ProfileError as error:
                 raise Misconfigured(f"profile {wanted}: {error}") from error
-            yield self.options.profile, spec, without_path_of(draft.url, spec)
+            yield self.options.profile, spec, _url_for(draft.url, spec)
             return
-        specs = included()
+        by_http = SCHEMES[urlsplit(draft.url).scheme]
+        specs = {name: spec for name, spec in included().items() if by_http or not spec.connection.by_http}
         given = {*self.values}
         likely = [name for name in specs if name in recognised]
         likely += [name for name, spec in specs.items() if name not in likely and {*spec.needs} <= given]
         likely.sort(
-            key=lambda name: (name not in recognised, not ({*specs[name].needs} & given), name != "agent-events")
-        )
+            key=lambda name: (
+                not specs[name].connection.by_http, name not in recognised, not ({*specs[name].needs} & given),
+                not name.startswith("agent-events"),
+            )
+        )  # fmt: skip
         for name in likely:
             spec = specs[name]
-            yield name, spec, without_path_of(draft.url, spec)
-            if not spec.connection.path and urlsplit(draft.url).path in ("", "/"):
-                yield name, spec, f"{draft.url.rstrip('/')}/ws"
+            url = _url_for(draft.url, spec)
+            if by_http and not spec.connection.by_http:
+                self._say("--", f"no profile by HTTP reads it: {draft.url.partition('?')[0]} is opened as {url}")
+                by_http = False
+            yield name, spec, url
+            if not (spec.connection.path or spec.connection.by_http) and urlsplit(url).path in ("", "/"):
+                yield name, spec, f"{url.rstrip('/')}/ws"
 
     def _values(self, spec: Spec, given: Mapping[str, str]) -> dict[str, str]:
         """What the profile needs: from options, from the server, or asked for."""
@@ -408,7 +414,8 @@ class _Dialogue:
     def _drafted(self, draft: TargetDraft, best: Trial | None) -> dict[str, str]:
         """The files where no profile fits: a profile drafted of what is recorded."""
         options = self.options
-        draft = replace(draft, values={}, sign_in=best.draft.sign_in if best is not None else draft.sign_in)
+        url = opened_as(draft.url, by_http=False)
+        draft = replace(draft, url=url, values={}, sign_in=best.draft.sign_in if best is not None else draft.sign_in)
         start = ""
         if options.capture is not None:
             lines = self._captured(options.capture)
@@ -449,6 +456,11 @@ class _Dialogue:
     def _say(self, mark: str, text: str) -> None:
         colour = {"ok": "green", "!!": "bold yellow"}.get(mark, "dim")
         self.console.print(f"[{colour}]{mark}[/]  {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _url_for(url: str, spec: Spec) -> str:
+    """Where a profile opens its connection, or sends its requests."""
+    return without_path_of(opened_as(url, by_http=spec.connection.by_http), spec)
 
 
 def _value(text: str) -> tuple[str, str]:

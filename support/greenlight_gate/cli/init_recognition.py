@@ -12,7 +12,7 @@ from greenlight_gate.cli.init_target import TargetDraft
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.targets.access import TargetFault, check_health, ssl_context
 from greenlight_gate.targets.http import exchange
-from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.model import TWINS, Target
 from greenlight_gate.targets.sections import Prompt, Prompts, Tls
 from greenlight_gate.targets.settings import Misconfigured, profile_text, profiles
 from greenlight_gate.wire.errors import ProfileError
@@ -35,16 +35,21 @@ class Recognised(NamedTuple):
 
 
 def included() -> dict[str, Spec]:
-    """The profiles of a WebSocket that ship and whose packages are installed, by name."""
+    """The profiles that ship and whose packages are installed, by name."""
     found = {}
     for name in profiles():
         try:
-            spec = Profile.from_toml(profile_text(name, Path())[1]).spec
+            found[name] = Profile.from_toml(profile_text(name, Path())[1]).spec
         except ProfileError:
             continue  # its extra is not installed
-        if not spec.connection.by_http:
-            found[name] = spec
     return found
+
+
+def opened_as(url: str, *, by_http: bool) -> str:
+    """The url with the scheme of a chat by HTTP, or over a WebSocket."""
+    scheme, mark, rest = url.partition("://")
+    schemes = {twin: own for own, twin in TWINS.items()} if by_http else TWINS
+    return f"{schemes.get(scheme, scheme)}{mark}{rest}"
 
 
 def without_path_of(url: str, spec: Spec) -> str:
@@ -65,7 +70,9 @@ async def recognise(draft: TargetDraft, folder: Path) -> Recognised:
     tls = Tls(ca_file=str((folder / draft.ca_file).resolve()) if draft.ca_file else "",
               insecure_skip_verification=draft.insecure)  # fmt: skip
     prompts = Prompts(without_tool=Prompt(ask="?"))
-    target = Target(name=draft.name, url=draft.url, prompts=prompts, tls=tls, health=_HEALTH, api_version="")
+    # Which profile it will be is not known yet, and the usual one is over a WebSocket.
+    url = opened_as(draft.url, by_http=False)
+    target = Target(name=draft.name, url=url, prompts=prompts, tls=tls, health=_HEALTH, api_version="")
     await resolve(target, "the url")
     await reach(target, "the url")
     try:

@@ -22,7 +22,7 @@ from greenlight_gate.findings import printable
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.settings import URL_VARIABLE
-from greenlight_gate.trace import Closed, Header, Opened, Received, encode_header, encode_record
+from greenlight_gate.trace import Closed, Header, Opened, Received, Responded, encode_header, encode_record
 from greenlight_gate.wire.profile import Profile
 
 # Long enough for a model that thinks, and for a server that starts a process for each user.
@@ -184,7 +184,8 @@ def _seen(draft: TargetDraft, examination: Examination, why: str, capabilities: 
     canary = suite.canary(suite.target.personas[0])
     answer = question.answer if question is not None else None
     return Trial(
-        draft, printable(why), connected=opened is not None, refused=_refused(records, suite.profile, opened, events),
+        draft, printable(why), connected=_is_connected(records, suite.profile, opened),
+        refused=_refused(records, suite.profile, opened, events),
         kinds=tuple(event.kind for event in events),
         tools=tuple(event.tool for event in events if event.kind is EventKind.TOOL_EXECUTING and event.tool),
         answer=answer, own_canary=answer is not None and canary in answer,
@@ -196,10 +197,18 @@ def _seen(draft: TargetDraft, examination: Examination, why: str, capabilities: 
     )  # fmt: skip
 
 
+def _is_connected(records: Sequence[object], profile: Profile, opened: Opened | None) -> bool:
+    """Whether a chat was reached: by HTTP, a tab is open before anything was requested."""
+    by_http = profile.spec.connection.by_http
+    return opened is not None and (not by_http or any(isinstance(record, Received) for record in records))
+
+
 def _refused(records: Sequence[object], profile: Profile, opened: Opened | None, events: list[Event]) -> bool:
     """Whether the server wants to know who connects: by a status, by a code, or in the handshake that has a token."""
     closed = next((record for record in records if isinstance(record, Closed)), None)
     if closed is not None and {closed.status, closed.code} & _NO_CREDENTIALS:
+        return True
+    if any(isinstance(record, Responded) and record.status in _NO_CREDENTIALS for record in records):
         return True
     shows_token = any("{token}" in str(step.send) for step in profile.spec.handshake)
     received = any(isinstance(record, Received) for record in records)

@@ -44,7 +44,7 @@ _SECURE = ("wss", "https")
 _EXPECTED_URL = "a WebSocket URL such as wss://chat.example/ws"
 # The profile of a target that names none speaks WebSocket; what others speak is known once they have been read.
 _DEFAULT_PROFILE = "agent-events"
-_TWINS = {"http": "ws", "https": "wss"}
+TWINS = {"http": "ws", "https": "wss"}
 
 
 def check_url(url: str) -> None:
@@ -115,7 +115,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             scheme = urlsplit(url).scheme
             if SCHEMES[scheme] and self.profile == _DEFAULT_PROFILE:
                 came = (
-                    f"its scheme is {scheme!r}; write {_TWINS[scheme]}:// for {scheme}://, or choose a profile by HTTP"
+                    f"its scheme is {scheme!r}; write {TWINS[scheme]}:// for {scheme}://, or choose a profile by HTTP"
                 )
                 raise Invalid("url", _EXPECTED_URL, came)
         if urlsplit(self.url).port == 0 and self.start == "none":

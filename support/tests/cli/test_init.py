@@ -112,6 +112,23 @@ def test_a_server_with_a_defect_is_set_up_and_the_defect_is_told(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "opened", "profile"), [("", "http://{}", "agent-events-sse"), ("/ws", "ws://{}/ws", "agent-events")]
+)
+def test_an_http_url_is_a_chat_by_http_or_the_address_of_a_websocket(
+    tmp_path: Path, path: str, opened: str, profile: str
+) -> None:
+    with BackendProcess.start(env={"CHAT_JWT_SECRET": SECRET}) as backend:
+        ran = greenlight(tmp_path, "init", f"{backend.http_url}{path}")
+        target = load_target(str(tmp_path / "greenlight.toml"), {})
+
+        assert ran.code == 0, ran.out + ran.err
+        place = backend.http_url.removeprefix("http://")
+        assert (target.url, target.profile) == (opened.format(place), profile)
+    assert ("is opened as ws://" in ran.out) == (path == "/ws")
+
+
+@pytest.mark.slow
 def test_a_profile_is_drafted_where_none_fits(tmp_path: Path) -> None:
     message = '{"kind": "question", "text": "{prompt}"}'
     with own_wire() as url:
