@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import statistics
 import time
@@ -78,6 +79,7 @@ class Examination:
         await self._listens(wait_s)
         await self.reach()
         session = await self.connect()
+        await self.warm_up()
         await self.ask(session)
         assert self.recorder is not None
         # What comes after a broken answer would repeat what is wrong with it.
@@ -127,6 +129,14 @@ class Examination:
         steps = len(suite.profile.spec.handshake)
         self._ok("handshake", f"connected and ready{', ' + numbered(steps, 'step') if steps else ''}")
         return session
+
+    async def warm_up(self) -> None:
+        """Sends what the target sends before anything is judged; what is wrong with it shows in the answer after it."""
+        runs = self.suite.target.warm_up_runs
+        if runs:
+            with contextlib.suppress(TargetFault):
+                await self.suite.warm_up()
+            self._ok("warm-up", f"{numbered(runs, 'request')}, of which nothing is judged (warm_up_runs)")
 
     async def ask(self, session: Session) -> None:
         """Asks the first prompt and waits for the end of the answer."""

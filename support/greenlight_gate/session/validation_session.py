@@ -253,9 +253,9 @@ class ValidationSession:
             raise
         self.begin()
         if self.target.warm_up_runs:
-            self.loop.call(self._warm_up(), _WARM_UP_S)
+            self.loop.call(self.warm_up(), _WARM_UP_S)
 
-    async def _warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """Sends the target's first prompt as often as its file says; nothing of it is judged or kept.
 
         Raises TargetFault where the target refuses the user, or closes the connection without an answer.

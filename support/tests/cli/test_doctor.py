@@ -92,6 +92,22 @@ def test_a_run_without_an_end_is_never_ok(tmp_path: Path) -> None:
     assert ": 0 events in answer to 'What is 17*23?" in ran.out
 
 
+def test_what_a_cold_server_does_wrong_at_first_is_not_held_against_it(tmp_path: Path) -> None:
+    first = itertools.count(1)
+
+    async def broken_at_first(talk: does.Talk) -> None:
+        await (does.binary(talk) if next(first) == 1 else does.rightly(talk))
+
+    with HostileServer(does.conversation(broken_at_first), does.health()) as server:
+        path = target(tmp_path, server.url)
+        path.write_text("warm_up_runs = 1\n" + path.read_text("utf-8"), "utf-8")
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    marks = _lines(ran.out)
+    assert (marks["warm-up"], marks["one run"]) == ("ok", "ok"), ran.out + ran.err
+    assert "CONTENT-2" not in ran.out
+
+
 def test_what_a_target_declares_and_cannot_do_is_said(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
         path = target(tmp_path, server.url, more='[prompts.failing_tool]\nask = "Fail."\ntools = ["calculator"]\n')
