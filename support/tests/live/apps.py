@@ -44,7 +44,8 @@ APPS = {
     # After a stop, the next request goes on with what was stopped: CONTENT-4.
     # A connection outlasts its token: REFUSAL-3.
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
-    "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "APPROVED"),
+    # Without a resume, no scenario of resilience is exercised.
+    "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "INCONCLUSIVE"),
     "agno": App(18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", model=True),
     "autogenstudio": App(18702, ("autogenstudio==0.4.2.2",), "BLOCKED", model=True),
     "google-adk": App(18771, ("google-adk==2.13.0",), "APPROVED"),
