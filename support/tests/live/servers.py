@@ -74,14 +74,16 @@ SERVERS = {
     ),
     "google-adk": Server("google-adk", 18771, "APPROVED"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
-    # A gateway: it keeps no conversation and runs no tool, so that no user has anything to come back to. RECOVERY and
-    # the resilience scenarios have no evidence.
+    # A gateway keeps no conversation and runs no tool: no user has anything to come back to, so that RECOVERY and the
+    # scenarios of resilience have no evidence. Translated, a number or nothing as the prompt is answered: REFUSAL-4.
     **{
         name: Server(
-            "litellm", 18763, "INCONCLUSIVE", {"LITELLM_JWT_SECRET": _SECRET}, {"LITELLM_JWT_SECRET": _SECRET},
+            "litellm", 18763, verdict, {"LITELLM_JWT_SECRET": _SECRET}, {"LITELLM_JWT_SECRET": _SECRET},
             script="litellm-script.toml",
         )
-        for name in ("chat-completions", "openai-responses-sse", "anthropic-messages")
+        for name, verdict in (
+            ("chat-completions", "INCONCLUSIVE"), ("openai-responses-sse", "BLOCKED"), ("anthropic-messages", "BLOCKED")
+        )
     },
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
