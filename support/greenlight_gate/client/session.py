@@ -231,11 +231,12 @@ class Session:
         clean = self.recorder.clean
         reason = clean(said(error))
         status = error.status if isinstance(error, NotOpened | StepRefused) else None
+        in_vain = isinstance(error, TimeoutError) or (isinstance(error, StepRefused) and error.unanswered)
         answer = error if isinstance(error, NotOpened) else NotOpened("")
         self.jar.take(answer.headers)
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, user=self.user, persona=self.persona, unanswered=isinstance(error, TimeoutError),
+            reason=reason, user=self.user, persona=self.persona, unanswered=in_vain,
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
             traceparent=self._traceparent, foreign=self.naming.foreign,
         )  # fmt: skip

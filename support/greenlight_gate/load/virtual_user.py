@@ -147,7 +147,8 @@ class VirtualUser:
         self._n += 1
         # The body may hold whatever was sent, tokens included.
         said = f"HTTP {status}" if status is not None else str(error)
-        self.checker.refused(status, said, self._n, unanswered=isinstance(error, TimeoutError))
+        in_vain = isinstance(error, TimeoutError) or (isinstance(error, StepRefused) and error.unanswered)
+        self.checker.refused(status, said, self._n, unanswered=in_vain)
         self._is_gone()
 
     def not_ready(self, after_s: float, at: float) -> None:

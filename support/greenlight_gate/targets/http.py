@@ -30,6 +30,10 @@ class NotReady(TargetFault):
     """Something is there and does not serve yet: it is silent, hangs up, or says that it is unhealthy."""
 
 
+class Silent(NotReady):
+    """It did not answer in time, which a busy machine may cause as well."""
+
+
 class Reply(NamedTuple):
     """An HTTP response: `media` is its content type without parameters, `body` at most 64 KiB, `url` without query."""
 
@@ -134,7 +138,7 @@ async def exchange(
             f"{where}: expected a URL that can be asked, but {error or type(error).__name__}"
         ) from error
     except (httpx2.TimeoutException, TimeoutError) as error:
-        raise NotReady(f"{where}: expected an answer within {budget_s:g} s, but none came") from error
+        raise Silent(f"{where}: expected an answer within {budget_s:g} s, but none came") from error
     except httpx2.RequestError as error:
         raise NotReady(f"{where}: expected an HTTP answer, but the server hung up or sent something else") from error
 

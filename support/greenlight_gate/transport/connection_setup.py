@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.credential_hook import made_by
 from greenlight_gate.targets.errors import Misconfigured
-from greenlight_gate.targets.http import Reply
+from greenlight_gate.targets.http import Reply, Silent
 from greenlight_gate.targets.http_calls import Values, call, filled
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
@@ -29,11 +29,15 @@ from greenlight_gate.wire.values import MISSING
 
 
 class StepRefused(Exception):
-    """An HTTP request before the connection failed. `status`: that of its response, if there was one."""
+    """An HTTP request before the connection failed. `status`: that of its response, if there was one.
 
-    def __init__(self, reason: str, status: int | None) -> None:
+    `unanswered`: it was waited for in vain.
+    """
+
+    def __init__(self, reason: str, status: int | None, *, unanswered: bool = False) -> None:
         super().__init__(reason)
         self.status = status
+        self.unanswered = unanswered
 
 
 def new_request(spec: Spec) -> str:
@@ -180,7 +184,7 @@ class ConnectionSetup:
         try:
             reply = await call(self.target, request, self.values, cookies)
         except (TargetFault, Misconfigured) as error:
-            raise StepRefused(str(error), None) from error
+            raise StepRefused(str(error), None, unanswered=isinstance(error, Silent)) from error
         self.jar.update(reply.cookies)
         if reply.status not in request.status:
             said = preview(reply.body[:200].decode(errors="replace").strip(), 160)

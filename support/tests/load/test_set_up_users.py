@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import Prompt, Prompts
+from greenlight_gate.targets.sections import Budgets, Prompt, Prompts
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 from websockets.datastructures import Headers
@@ -79,12 +80,15 @@ class House:
         self.takes_word = True
         self.ignores_once = ""
         self.marks: type = int
+        self.answers = Event()
+        self.answers.set()
         self.seen_marks: list[Any] = []
 
     def request(self, line: ServerConnection, request: Request) -> Response | None:
         what, _, rest = request.path.lstrip("/").partition("/")
         if what == "talk":
             return None
+        self.answers.wait()
         self.seen[what] += 1
         self.cookies.append(f"{what} {request.headers.get('Cookie')}")
         body = json.dumps({what: f"{what}-{rest or 'of-nobody'}-{self.seen[what]}"}).encode()
@@ -126,9 +130,24 @@ def house() -> Iterator[tuple[House, str]]:
         yield built, url
 
 
-def load_on(url: str, profile: str = PROFILE, *, budgets: TimeBudgets = BUDGETS, **values: Any) -> LoadResult:
+def load_on(
+    url: str,
+    profile: str = PROFILE,
+    *,
+    budgets: TimeBudgets = BUDGETS,
+    answers_within_s: float = 5.0,
+    **values: Any,
+) -> LoadResult:
     prompts = Prompts(without_tool=Prompt(ask="{canary}?", contains=("{canary}",)))
-    target = Target(name="house", url=url, prompts=prompts, profile="house", auth=Auth(obtain="none"), health="")
+    target = Target(
+        name="house",
+        url=url,
+        prompts=prompts,
+        profile="house",
+        auth=Auth(obtain="none"),
+        health="",
+        budgets=Budgets(handshake_s=answers_within_s),
+    )
     users = []
     for persona in target.users(2):
         canary = canary_of(persona.name)
@@ -185,6 +204,16 @@ def test_cookies_of_a_user_are_sent_back() -> None:
         "leave seat=u-ada", "leave seat=u-bashir", "room None", "room None",
         "ticket seat=u-ada", "ticket seat=u-bashir",
     ]  # fmt: skip
+
+
+def test_a_request_before_the_connection_that_is_not_answered_in_time_may_be_the_doing_of_a_busy_machine() -> None:
+    with house() as (built, url):
+        built.answers.clear()
+        came = load_on(url, answers_within_s=0.3)
+        built.answers.set()
+
+    assert (came.connections_made, came.counts) == (0, {"CONNECTION-1": 2})
+    assert all(offence.finding.late for offence in came.offences)
 
 
 def test_who_is_refused_in_the_handshake_is_not_connected() -> None:
