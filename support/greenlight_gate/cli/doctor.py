@@ -233,10 +233,13 @@ def _next_step(examination: Examination, summary: FrameSummary) -> str:
     name = suite.profile.name
     if summary.unmapped:
         return f"add rules to the profile {name} for the unmapped frames: [[event]] or [[ignore]] with a reason"
-    if question is None or question.answer is None:
+    findings = examination.recorder.findings if examination.recorder is not None else []
+    # No frame ends an answer whose connection is at fault.
+    is_lost = any(finding.rule.startswith("CONNECTION-") for finding in findings)
+    if (question is None or question.answer is None) and not is_lost:
         return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
-    if examination.recorder is not None and examination.recorder.findings:
-        broken = broken_rules(examination.recorder.findings)
+    if findings:
+        broken = broken_rules(findings)
         return (
             f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
             f"reads a frame wrongly; then greenlight doctor{where}"

@@ -10,7 +10,8 @@ import pytest
 from greenlight_gate.model.script import load_script
 from websockets.sync.server import ServerConnection
 
-from support.tests.cli.process import greenlight, target
+from support.tests.cli.process import HASTY_S, greenlight, target
+from support.tests.hostile import by_http
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 from support.tests.model.serving import served as model_served
@@ -28,6 +29,17 @@ def test_what_is_broken_is_named_in_the_next_step(tmp_path: Path) -> None:
         "Next: correct CONTENT-2 (expected and got are listed above) in the backend, or in the profile agent-events if "
         "it reads a frame wrongly; then greenlight doctor --environment hostile.toml"
     )
+
+
+def test_a_page_in_place_of_a_stream_is_named_in_the_next_step(tmp_path: Path) -> None:
+    with HostileServer(by_http.chat(by_http.page), does.health()) as server:
+        url = server.url.replace("ws://", "http://").removesuffix("/ws")
+        target(tmp_path, url, budget_s=HASTY_S, profile="agent-events-sse")
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert ran.code == 1
+    assert "HTTP 200 with text/html in place of text/event-stream" in ran.out
+    assert ran.out.splitlines()[-1].startswith("Next: correct CONNECTION-1, LIFECYCLE-1 (expected and got are listed")
 
 
 @pytest.mark.parametrize(("replaced", "blamed"), [(True, "WEBSOCKET_TEST_URL"), (False, "url in the target file")])

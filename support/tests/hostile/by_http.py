@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 
 from support.tests.hostile.conduct import Say, Talk, forever
 from support.tests.hostile.server import Act, Wire
@@ -35,7 +36,9 @@ def chat(answer: Say) -> Act:
         while True:
             body = await stream.reader.readexactly(int(stream.headers.get("content-length", "0")))
             if stream.path.startswith("/session"):
-                await stream.respond_json("200 OK", {"type": "connection_established", "connection_id": "c"})
+                await stream.respond_json(
+                    "200 OK", {"type": "connection_established", "connection_id": uuid.uuid4().hex}
+                )
             else:
                 number += 1
                 await answer(Talk(stream, json.loads(body), number))
