@@ -157,6 +157,19 @@ def all_answered(context: Context, user: str) -> None:
     demand("LIFECYCLE-4", asked, each(in_order(started(), thinking(), completed())))
 
 
+@when("{user:User} closes the second tab once its tool has started")
+def closes_second_tab(context: Context, user: str) -> None:
+    world_of(context).close_tab_during(world_of(context).asked_by(user)[-1], EventKind.TOOL_EXECUTING)
+
+
+@then("{user:User} receives the right answer in the first tab")
+def answered_in_first_tab(context: Context, user: str) -> None:
+    world = world_of(context)
+    first = world.asked_by(user)[0]
+    world.wait(first)
+    demand("LIFECYCLE-6", first, answers())
+
+
 @then("{user:User}'s first question has a right answer, and the second an answer or a refusal")
 def first_is_not_lost(context: Context, user: str) -> None:
     first, _ = world_of(context).asked_by(user)

@@ -16,6 +16,14 @@ Feature: Two tabs of one user
       Then Ada receives the right answer
       And each answer ended in the tab that asked, and in no other
 
+  Rule: A closed tab takes nothing of another tab with it
+
+    Example: A tab that is closed during its answer leaves the other tab its answer
+      Given Ada has two tabs open
+      When Ada begins a question that takes long in each tab
+      And Ada closes the second tab once its tool has started
+      Then Ada receives the right answer in the first tab
+
   Rule: Two tabs can ask in one conversation
 
     Example: Of two questions that two tabs send at once in one conversation, none is lost

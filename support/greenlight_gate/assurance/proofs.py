@@ -61,6 +61,10 @@ _BY_SCENARIO = {
         stop_lost_before_the_first_tool""",
     "functional/6: The conversation continues after a run that was stopped once a tool has started": """
         stop_waits_for_the_tool stopped_answer_inside_the_next thread_fails_after_a_stop""",
+    "functional/6: The conversation continues after a run that was stopped twice, once a tool has started": """
+        second_stop_hits_the_next_run""",
+    "integration/5: A tab that is closed during its answer leaves the other tab its answer": """
+        closed_tab_stops_the_other_runs""",
     "functional/6: The tool of a stopped run does not work on": "tool_works_on_after_a_stop",
     "functional/6: The model does not go on with the answer of a stopped run": "stop_leaves_the_model_running",
     "functional/6: A user who leaves while the model answers, and reconnects, is answered": """

@@ -56,6 +56,28 @@ def going_on_after_a_stop(url: str) -> Seen:
         return frames_of(ada)
 
 
+def stopping_twice(url: str) -> Seen:
+    """What is seen of the next request."""
+    with tab(url) as ada:
+        ada.ask(LONG)
+        seen = ada.read_until(lambda event: event["type"] == "tool_executing")
+        for _ in range(2):
+            ada.send({"type": "stop_agent", "run_id": seen[0]["run_id"]})
+        ada.read_until(is_end)
+        ada.ask(SUM, thread_id=seen[0]["thread_id"], request_id="r-2")
+        return Seen([frame for frame in frames_of(ada).frames if "r-2" in frame])
+
+
+def closing_another_tab(url: str) -> Seen:
+    with tab(url) as ada:
+        ada.ask(LONG)
+        ada.read_until(lambda event: event["type"] == "tool_executing")
+        with tab(url) as other:
+            other.ask(LONG)
+            other.read()
+        return Seen([*map(json.dumps, ada.read_until(is_end))])
+
+
 def restoring_what_was_stopped(url: str) -> Seen:
     """The user goes on for longer than the stopped tool would have taken, and restores the conversation."""
     with tab(url) as ada:
@@ -169,6 +191,8 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     ),
     "double_send_starts_two_runs": (asking_twice, lambda seen: seen.kinds()["agent_started"] == 2),
     "stop_sticks_to_the_next_request": (stopping_too_late, shows("agent_stopped")),
+    "second_stop_hits_the_next_run": (stopping_twice, shows("agent_stopped")),
+    "closed_tab_stops_the_other_runs": (closing_another_tab, shows("agent_stopped")),
     "stopped_answer_inside_the_next": (
         going_on_after_a_stop,
         lambda seen: "none contradicts" in str(seen.of("agent_completed")),

@@ -11,12 +11,14 @@ from greenlight_gate.backend.frames import (
     ENDS,
     EXECUTING,
     FAILED,
+    STARTED,
     STOPPED,
     THINKING,
     TOOL_COMPLETED,
     Body,
     Outgoing,
 )
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.model_turn import ModelTurn
 from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.runs import AgentRun
@@ -165,6 +167,36 @@ async def _stop_it(run: AgentRun, event: Outgoing) -> None:
         run.stop_reason = "stopped by the user"
         if run.work is not None:
             run.work.cancel()
+
+
+@defect("incoming", "LIFECYCLE-6")
+def second_stop_hits_the_next_run(connection: ServedConnection, message: Body) -> Body:
+    """A second click on "stop" ends the next run."""
+    if message.get("type") == "stop_agent":
+        connection.counts[f"stops of {message.get('run_id')}"] += 1
+        connection.notes["a second stop"] = max(connection.counts.values()) > 1
+    return message
+
+
+@also("second_stop_hits_the_next_run", "wait")
+async def _stop_the_next(run: AgentRun, event: Outgoing) -> None:
+    connection = run.connection
+    if connection is not None and event.kind == STARTED and connection.notes.pop("a second stop", False):
+        run.stop_reason = "stopped by the user"
+        if run.work is not None:
+            run.work.cancel()
+
+
+@defect("leave", "LIFECYCLE-6")
+def closed_tab_stops_the_other_runs(connection: ServedConnection, ends: bool) -> bool:
+    """A tab that is closed stops the runs of the user's other tabs."""
+    assert isinstance(connection.hub, Hub)
+    for run in connection.hub.runs.under_way():
+        if run.user_id == connection.identity.user_id and run.connection not in (None, connection):
+            run.stop_reason = "stopped by the user"
+            if run.work is not None:
+                run.work.cancel()
+    return ends
 
 
 @defect("answer", "CONTENT-4")

@@ -114,6 +114,15 @@ class World(Users):
         for tabs in users:
             tabs.clear()
 
+    def close_tab_during(self, question: UserRequest, kind: EventKind) -> None:
+        """Closes the tab of a request once an event of the kind came. Raises as `must_have_shown` if none did."""
+        session, tabs = self.session_of(question), self.sessions[question.user]
+        self.call(session.wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
+        tabs.remove(session)
+        self._past.append(session)
+        self.call(session.close())
+
     def reconnect(self, user: str) -> None:
         """Closes the connection of a user's first tab, and opens another one in it."""
         self.call(self._renewed(user, 1))
