@@ -1,6 +1,7 @@
 """Many users at once: what each costs the client, and how fast they come in.
 
     python -m support.benchmarks.load_crowd [USERS [PROCESSES]]
+    python -m support.benchmarks.load_crowd --sse [USERS]
 
 From one process (10,000 users): on the embedded backend all are connected before the first one asks, and each asks
 once, 400 of them a second: no finding, and at most 12 KB a user in the client over its idle size. On the fast server
@@ -9,10 +10,14 @@ all ask at the same moment; at least 1,500 connections a second. Each in a proce
 From several processes (`50000 2`): only the fast server, in several processes as well; the users connect from several
 addresses of loopback, at least 4,000 a second, and each asks once. A process needs a descriptor for each of its users:
 `ulimit -Hn 30000` for 25,000.
+
+With `--sse` (5,000 users) all ask at once by HTTP, and each has a stream open for 20 s, with an event every 3 s:
+no finding, and at most 30 KB a user.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,10 +25,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from support.benchmarks.fast import PEERS, serving, target_file
+from support.benchmarks.fast import PEERS, SECRET, serving, target_file
 
 _IN_TURN = ("--arrival", "open", "--rate", "400")
 MOST_KB, LEAST_PER_SECOND, LEAST_FROM_SEVERAL = 12.0, 1_500.0, 4_000.0
+MOST_KB_A_STREAM = 30.0
+_THINKS, _PAUSE_S = "3", "3"
 # So many connections to each process of the fast server: fewer than the descriptors that a process usually may have.
 _OF_A_SERVER = 15_000
 
@@ -31,7 +38,10 @@ _OF_A_SERVER = 15_000
 def _load(users: int, *arguments: str) -> dict[str, Any]:
     result = Path(tempfile.mkdtemp()) / "load.json"
     command = [sys.executable, "-m", "greenlight_gate.cli.main", "load", "--users", str(users), "--runs-per-user", "1"]
-    done = subprocess.run([*command, "--json", str(result), *arguments], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--json", str(result), *arguments], check=False, capture_output=True, text=True,
+        env={**os.environ, **SECRET},
+    )  # fmt: skip
     if not result.exists():
         raise SystemExit(done.stdout + done.stderr)
     if done.returncode:
@@ -78,12 +88,23 @@ def from_several(users: int, processes: int) -> bool:
     )  # fmt: skip
 
 
+def of_streams(users: int) -> bool:
+    """Prints the load by server-sent events, and whether the bars are met."""
+    with serving(PEERS / "fast_sse_server.py", _THINKS, _PAUSE_S) as port:
+        said = _load(users, "--environment", str(target_file(port, by_http=True)))
+    kb = _show("fast server by SSE", users, said)
+    return said["runs"] == users and not said["findings"] and kb <= MOST_KB_A_STREAM
+
+
 if __name__ == "__main__":
     options = argparse.ArgumentParser(prog="python -m support.benchmarks.load_crowd")
-    options.add_argument("users", type=int, nargs="?", default=10_000)
+    options.add_argument("users", type=int, nargs="?")
     options.add_argument("processes", type=int, nargs="?", default=1)
+    options.add_argument("--sse", action="store_true", help="by server-sent events, from one process")
     given = options.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    one = given.processes == 1
-    sys.exit(0 if (from_one(given.users) if one else from_several(given.users, given.processes)) else 1)
+    crowd = given.users or (5_000 if given.sse else 10_000)
+    if given.sse:
+        sys.exit(0 if of_streams(crowd) else 1)
+    sys.exit(0 if (from_one(crowd) if given.processes == 1 else from_several(crowd, given.processes)) else 1)

@@ -214,9 +214,9 @@ class HttpStreams:
         assert post is not None, "a message by HTTP has an address"
         if not self.can_send:
             raise ConnectionEnded
-        now = monotonic()
+        self._close_old(monotonic())
         for connection in self._connections:
-            if connection.is_idle and now - connection.idle_at < _IDLE_S:
+            if connection.is_idle:
                 self._request(connection, post, data)
                 return
         task = asyncio.get_running_loop().create_task(self._connect_and_request(post, data))
@@ -260,11 +260,16 @@ class HttpStreams:
     # Ending ---------------------------------------------------------------------------------------------------
 
     def freed(self, connection: HttpConnection, at: float) -> None:
-        """An answer is complete: an idle connection that nobody will use again is closed."""
-        for other in self._connections:
-            if other is not connection and other.is_idle and at - other.idle_at >= _IDLE_S:
-                other.is_usable = False
-                other.close()
+        """An answer is complete: its connection may take the next request."""
+        del connection
+        self._close_old(at)
+
+    def _close_old(self, at: float) -> None:
+        """Closes connections that have been idle for too long to be used again."""
+        for connection in self._connections:
+            if connection.is_idle and at - connection.idle_at >= _IDLE_S:
+                connection.is_usable = False
+                connection.close()
 
     def broken(self, reason: str, at: float, code: int | None = None) -> None:
         """A connection ended in the middle of an answer, or cannot be read on: the tab has ended."""
