@@ -123,6 +123,8 @@ class VirtualUser:
             compress=plan.compress, max_message_bytes=plan.max_frame_bytes, values={"user": planned.user_id},
         )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
+        if self.ready is not None:
+            self._maybe_ready(monotonic())  # by HTTP nothing may come before the first request
 
     def on_open(self, accepted: Accepted, at: float) -> None:
         """The connection is open."""
@@ -222,7 +224,10 @@ class VirtualUser:
         self._n += 1
         ended = StreamEnded(n=self._n, at=at, connection=self.connection, request=label or None)
         self._answers = (*self._answers, ended)
+        ask = self.ask
         self.checker.stream_ended(label or None, at, self._n)
+        if ask is not None and self.ask is None:
+            self.answered_at = at  # it may ask again, whether or not its run has ended
 
     def on_read(self, at: float) -> None:
         """All messages of one read are judged; only now is the user free again whose request one of them settled.

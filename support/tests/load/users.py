@@ -23,6 +23,7 @@ from greenlight_gate.targets.settings import load_target, profile_text
 from support.tests.backend.users import ENVIRONMENT
 
 PROFILE = profile_text("agent-events", Path())[1]
+SSE = profile_text("agent-events-sse", Path())[1]
 BUDGETS = TimeBudgets(handshake_s=2, start_s=2, silence_s=2, tool_s=5, run_s=10)
 # A budget for backends of which tests expect that nothing comes.
 IMPATIENT = TimeBudgets(handshake_s=0.4, start_s=0.4, silence_s=0.4, tool_s=0.4, run_s=3)
