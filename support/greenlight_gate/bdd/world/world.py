@@ -28,7 +28,7 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import HeardCall, ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded
+from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded, Stalled
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 T = TypeVar("T")
@@ -612,7 +612,7 @@ class World(Users):
             stops = [
                 stop for heard, asker in calls if heard.ended_at is None and (stop := self._stop_of(asker)) is not None
             ]
-            if not stops or time.monotonic() - recorder.began > max(stops) + self.budgets.stop_s + MARGIN_S:
+            if not stops or time.monotonic() - recorder.began > self._calls_end_by(max(stops)):
                 break
             await asyncio.sleep(_LOOK_AGAIN_S)
         for (call, began_at, ended_at, _), asker in calls:
@@ -626,6 +626,11 @@ class World(Users):
                 owners=tuple(sorted(owners_in(call.body))), role=call.role, stream=call.stream, tools=len(call.tools),
                 alone=_plain(call.asked) == _plain(asker.text),
             )  # fmt: skip
+
+    def _calls_end_by(self, stop: float) -> float:
+        """Until when calls have to end after a stop, on the trace's clock; the suite's own stalls are not judged."""
+        stalls = (entry.record for entry in self.recorder.entries if isinstance(entry.record, Stalled))
+        return stop + self.budgets.stop_s + MARGIN_S + sum(stall.for_s for stall in stalls if stall.at > stop)
 
     def _stop_of(self, question: UserRequest | None) -> float | None:
         """When the user stopped a run, or left it where that has to end it, on the trace's clock; None if neither."""

@@ -21,7 +21,7 @@ class ModelCalls:
         self._calls: dict[str, list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
         self._runs: deque[tuple[str, RunState, str]] = deque(maxlen=MOST_RUNS)
-        self._stalled_s = 0.0
+        self._stalls: list[tuple[float, float]] = []
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled: its run is remembered, and its answer, which the run forgets next."""
@@ -32,9 +32,9 @@ class ModelCalls:
         """A connection has ended, and no run of a request on it may go on."""
         self._left_at.setdefault(connection, at)
 
-    def stalled(self, for_s: float) -> None:
-        """The suite stood still for so long, and with it the model that it serves."""
-        self._stalled_s += for_s
+    def stalled(self, at: float, for_s: float) -> None:
+        """The suite stood still for so long until then, and with it the model that it serves."""
+        self._stalls.append((at, for_s))
 
     def add(self, call: ModelCall) -> None:
         """A call was recorded."""
@@ -49,7 +49,8 @@ class ModelCalls:
             (run, answer), checker = runs[request], connections[calls[0].connection]
             lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
             left_at = self._left_at.get(checker.connection)
-            stop_s = checker.budgets.stop_s + self._stalled_s
+            since = max((at for at in (run.stop_at, left_at) if at is not None), default=0.0)
+            stop_s = checker.budgets.stop_s + sum(for_s for at, for_s in self._stalls if at > since)
             lifecycle.on_calls_after_the_end(run, calls, left_at, stop_s, checker.report)
             for call in calls:
                 for owner in call.owners:

@@ -197,7 +197,7 @@ class TraceChecker:
             return
         stalled = missed
         self.registry.stalled(stalled.at, stalled.for_s)
-        self._model_calls.stalled(stalled.for_s)
+        self._model_calls.stalled(stalled.at, stalled.for_s)
         for checker in self.connections.values():
             checker.stalled(stalled.at, stalled.for_s)
 

@@ -1,6 +1,6 @@
 """What the scripted model has recorded: answers that it did not finish, calls that go on, and prompts of others."""
 
-from greenlight_gate.trace import Expect
+from greenlight_gate.trace import Expect, Stalled
 
 from support.tests.rules.broken.base import broken
 from support.tests.rules.talk import Talk, Whole, asked
@@ -97,6 +97,14 @@ def stopped_run_asks_the_model_again() -> Talk:
 )
 def stop_leaves_the_model_running() -> Talk:
     return asked(ANY_END).started().send("stop", run="r1").stopped().wait(2.2).model_call("under way", fault="endless")
+
+
+@broken(
+    ("LIFECYCLE-8", "the end of each call after the stop", "call 1 still under way 2.40 s later", (7, 8)),
+)
+def stop_after_a_stall_leaves_the_model_running() -> Talk:
+    talk = asked(ANY_END).started().add(Stalled, "", for_s=1.5).send("stop", run="r1").stopped().wait(2.2)
+    return talk.model_call("under way", fault="endless")
 
 
 @broken(
