@@ -36,7 +36,8 @@ class ObservedRun:
     """A request and what came of it. Times are seconds on the trace's clock, from when the request was due.
 
     `timed`: its times are those of the backend; the suite delayed nothing. `tools` holds the first `MOST_TOOLS`.
-    `silence_s` is the longest time without anything of a run on the connection. `in_parallel`: other scenarios ran at
+    `silence_s` is the longest time without anything of a run on the connection; the time of a user who is asked counts
+    for nothing. `in_parallel`: other scenarios ran at
     the same time. `asked` is the record of the request, `settled` is set before the observer gets it; `agent` and
     `answer` come from the events.
     """
@@ -77,9 +78,11 @@ class ObservedRun:
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds to the end; None where it did not come, or was delayed by the suite."""
+        """Seconds to the end, without waits for the user; None where it did not come, or was delayed by the suite."""
         outcome = self.outcome
-        return outcome.at - outcome.request.at if self.timed and outcome.ended_by is not None else None
+        if not self.timed or outcome.run is None or outcome.ended_by is None:
+            return None
+        return outcome.run.without_user(outcome.request.at, outcome.at)
 
 
 class RunObservations:
@@ -158,12 +161,16 @@ class RunObservations:
             self._clock.pinged(sent.nonce, sent.at)
         elif sent.what == "start":
             self._runs[sent.n] = ObservedRun(sent, in_parallel=sent.connection in self._in_parallel)
+        elif sent.what == "respond":
+            self._waited_for_user(sent.connection, sent.at)
 
     def _received(self, record: Received, reading: Reading | None) -> None:
         connection, at = record.connection, record.at
         is_of_a_run = False
         for part in each(reading):
             if type(part) is Event:
+                if part.kind is EventKind.INPUT_RECEIVED:
+                    self._waited_for_user(connection, at)
                 is_of_a_run = is_of_a_run or not part.synthesised
                 self._age(part, connection, at)
             elif type(part) is More:
@@ -175,6 +182,11 @@ class RunObservations:
                 if run.asked.connection == connection:
                     run.silence_s = max(run.silence_s, at - run.last_at)
                     run.last_at = at
+
+    def _waited_for_user(self, connection: str, until: float) -> None:
+        for run in self._runs.values():
+            if run.asked.connection == connection:
+                run.last_at = max(run.last_at, until)
 
     def _control(self, control: Control, at: float) -> None:
         if control.name == "pong":
