@@ -245,7 +245,7 @@ class Session:
     async def close(self, *, keep_tab: bool = False) -> None:
         """Closes the connection, waits for the answer, and makes the requests that the profile has for afterwards."""
         if self._transport is not None and self.open:
-            await self._wait_streams()
+            await self.wait_streams()
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
         if self.setup is not None:
@@ -253,7 +253,7 @@ class Session:
             for complaint in await setup.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
 
-    async def _wait_streams(self) -> None:
+    async def wait_streams(self) -> None:
         """By HTTP, the stream of a request ends with its run, which is at once; if not, the trace records it."""
         ended = {question.request for question in self.inbox.questions if question.has_end}
         budget = self.budgets.handshake_s

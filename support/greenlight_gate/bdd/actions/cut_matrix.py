@@ -215,6 +215,8 @@ class _Cell:
             # The conversation's id has to be known before an answer is cut at its beginning.
             first = await self._ask(self.suite.first_prompt, None)
             await connection.session.wait_end(first)
+            # By HTTP, the end of its stream comes after that of its run, and is not to be held in place of the answer.
+            await connection.session.wait_streams()
             connection.hold()
             question = await self._ask(prompt, first.thread)
             if await connection.let_through(question, place.after):

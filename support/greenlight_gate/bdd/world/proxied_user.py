@@ -87,8 +87,9 @@ class ProxiedUser:
 
     @property
     def gate(self) -> Gate:
-        """The gate that can hold frames."""
-        gate = self.link.own[0]
+        """The gate that can hold frames, of the latest connection that has one: one that is being opened has none."""
+        link = next((link for link in reversed(self.proxy.links) if link.own), self.link)
+        gate = link.own[0]
         assert isinstance(gate, Gate)
         return gate
 
