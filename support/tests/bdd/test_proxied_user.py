@@ -14,6 +14,7 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
+from greenlight_gate.faults.link import Link
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
@@ -92,6 +93,18 @@ def test_a_line_is_cut_after_exactly_so_many_events(
     assert (first.proxied, second.proxied, second.attempt) == (True, True, 2)
     closed = next(record for record in records if isinstance(record, Closed))
     assert (closed.by, closed.connection, closed.n > cut.n) == ("nobody", "c1", True)
+
+
+def test_a_connection_that_is_being_opened_has_no_gate_yet() -> None:
+    async def scene(line: ProxiedUser) -> None:
+        await line.open()
+        gate, opening = line.gate, Link(line.proxy, 2)
+        line.proxy.links[opening] = None
+        line.proxy.last = opening
+        assert line.gate is gate
+        line.proxy.forget(opening)
+
+    on_a_line(does.conversation(does.rightly), scene)
 
 
 def test_what_does_not_come_is_not_waited_for_for_ever() -> None:
