@@ -10,6 +10,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import Observer
+from greenlight_gate.trace import Responded
 from greenlight_gate.wire.profile import Profile
 
 
@@ -37,6 +38,12 @@ class LoadChecker(ConnectionChecker):
         """The upgrade succeeded, with these captured and given values: a reader that remembers begins anew."""
         self.opened(user_id, handshake_ms, n, unchosen=unchosen)
         self.reader.opened(user_id, values)
+
+    def responded(self, response: Responded) -> Control | None:
+        """The response to an HTTP request; an error is a message of its own."""
+        error = super().responded(response)
+        self.meters.messages += error is not None
+        return error
 
     def _take(self, reading: Part, at: float, n: int) -> None:
         meters = self.meters

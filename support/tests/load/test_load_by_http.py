@@ -83,6 +83,7 @@ def test_no_rule_is_sampled_away(changing: Changing, defect: str, rule: str) -> 
         came = run(plan_for(broken.http_url, 3, prompts=("remember", "recall"), runs_each=2, budgets=IMPATIENT))
     assert rule in came.counts, came.counts
     assert rule in {offence.finding.rule for offence in came.offences}
+    assert came.events >= 0
 
 
 LINES = (
