@@ -24,9 +24,11 @@ def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenToo
     root = run if run.parent is None else run.root
     root.tools_done += 1
     root.tools_failed += event.tool_failed
-    if not event.tool or event.tool.isspace():
-        report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
     tool = closed_by(run, event)
+    # Where results name their call only, the name is that of the call; of a call that is not open there is none.
+    by_call_only = event.tool is None and event.call is not None and tool is None
+    if (not event.tool or event.tool.isspace()) and not by_call_only:
+        report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
     if tool is None:
         still = ", ".join(repr(other.name) for other in run.tools) or "none"
         came = f"one of {event.tool!r} (call {event.call}), with {still} open"

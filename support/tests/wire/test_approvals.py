@@ -153,3 +153,13 @@ def test_an_answer_that_comes_twice_is_not_called_empty() -> None:
     asks = {"id": "c", "trigger": "submit-message", "messages": [{"id": "m", "role": "user", "parts": parts}]}
     seen = Recorded(shipped("ai-sdk"), conversation((OUT, asks), {"type": "start"}, *answer, *answer))
     assert seen.findings == [("LIFECYCLE-3", "ada"), ("LIFECYCLE-2", "ada")]
+
+
+def test_a_result_that_comes_twice_and_names_its_call_only_is_not_called_nameless() -> None:
+    call = {"type": "tool-input-available", "toolCallId": "k", "toolName": K, "input": {}}
+    result = {"type": "tool-output-available", "toolCallId": "k", "output": 391}
+    answer = [{"type": "text-delta", "id": "t", "delta": "391"}, {"type": "finish", "finishReason": "stop"}]
+    parts = [{"type": "text", "text": "17*23?"}]
+    asks = {"id": "c", "trigger": "submit-message", "messages": [{"id": "m", "role": "user", "parts": parts}]}
+    lines = conversation((OUT, asks), {"type": "start"}, call, result, result, *answer)
+    assert Recorded(shipped("ai-sdk"), lines).findings == [("PAIRING-1", "ada")]
