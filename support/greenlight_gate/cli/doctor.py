@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.doctor_advice import after_failure, error_in_place_of, next_step, said
 from greenlight_gate.cli.doctor_forecast import forecast_lines
 from greenlight_gate.cli.doctor_tries import Tried, Tries
-from greenlight_gate.cli.options import HERE, command_of, new_file, target, zero_or_more
+from greenlight_gate.cli.options import command_of, new_file, target, zero_or_more
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
@@ -23,7 +24,7 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
-from greenlight_gate.findings import broken_rules, numbered
+from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
@@ -152,6 +153,8 @@ class Examination:
         self._show_answer(session)
         if self.question.has_end:
             self._ok("one run", came)
+        elif (error := error_in_place_of(self.question)) is not None:
+            self._show(Tried("no", "one run", f"{said(error)} in place of a run, in answer to {named(text)!r}"))
         else:
             self._show(Tried("no", "one run", f"no end of the run within {self.answer_s:.1f} s: {came}"))
 
@@ -189,7 +192,9 @@ def doctor(options: argparse.Namespace) -> int:
         except (TargetFault, NotConnected) as error:
             console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
             if examination is not None and examination.recorder is not None:
-                _show_frames(examination, console, options.record)
+                summary = _show_frames(examination, console, options.record)
+                if advice := after_failure(suite, examination.recorder, summary):
+                    console.print(f"\nNext: {escape(advice)}", highlight=False, soft_wrap=True)
             return 1
         return _diagnosis(examination, console, options.record)
     finally:
@@ -222,31 +227,6 @@ def _diagnosis(examination: Examination, console: Console, record: Path | None) 
     well = well and examination.as_declared
     for line in forecast_lines(examination.suite, question, examination.answer_s):
         console.print(escape(line), highlight=False, soft_wrap=True)
-    console.print(f"\nNext: {escape(_next_step(examination, summary))}", highlight=False, soft_wrap=True)
+    advice = next_step(examination.suite, recorder, summary, question, as_declared=examination.as_declared)
+    console.print(f"\nNext: {escape(advice)}", highlight=False, soft_wrap=True)
     return 0 if well else 1
-
-
-def _next_step(examination: Examination, summary: FrameSummary) -> str:
-    suite, question = examination.suite, examination.question
-    environment = suite.plan.environment
-    where = "" if environment == HERE else f" --environment {environment}"
-    name = suite.profile.name
-    if summary.unmapped:
-        return f"add rules to the profile {name} for the unmapped frames: [[event]] or [[ignore]] with a reason"
-    findings = examination.recorder.findings if examination.recorder is not None else []
-    # No frame ends an answer whose connection is at fault.
-    is_lost = any(finding.rule.startswith("CONNECTION-") for finding in findings)
-    if (question is None or question.answer is None) and not is_lost:
-        return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
-    if findings:
-        broken = broken_rules(findings)
-        return (
-            f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
-            f"reads a frame wrongly; then greenlight doctor{where}"
-        )
-    if not examination.as_declared:
-        return f"correct what says no above, or declare that this target cannot do it; then greenlight doctor{where}"
-    if summary.missing:
-        missing = " and ".join(summary.missing)
-        return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"
-    return f"greenlight run{where}"

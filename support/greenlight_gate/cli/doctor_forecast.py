@@ -21,7 +21,9 @@ def forecast_lines(suite: ValidationSession, question: UserRequest, answer_s: fl
     """The lines of the forecast; `answer_s`: how long a usual answer took, of which `question` has one."""
     found = forecast(scenarios(), suite)
     runs, total = sum(found.runs.values()), sum(found.total.values())
-    yield f"\nForecast: {runs} of {total} scenarios would run, in about {_minutes(suite, question, answer_s, runs)}."
+    # Without an answer, nothing is known of the pace.
+    minutes = f", in about {_minutes(suite, question, answer_s, runs)}" if question.has_end else ""
+    yield f"\nForecast: {runs} of {total} scenarios would run{minutes}."
     yield "  " + ", ".join(f"{category} {found.runs[category]} of {count}" for category, count in found.total.items())
     missing = sorted(found.missing.items(), key=lambda each: (-each[1], each[0]))
     if missing:

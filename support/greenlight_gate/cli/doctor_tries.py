@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from greenlight_gate.cli.doctor_advice import said
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -82,12 +83,15 @@ class Tries:
                 "--",
                 f"the answer was over before it could be stopped: a prompt {_LONG} with a longer answer shows it",
             )
+        controls = len(self.session.inbox.controls)
         await self.session.stop(question)
         await self.session.wait_end(question)
         ended_by = question.outcome.ended_by if question.outcome is not None else None
         if ended_by is EventKind.STOPPED:
             return "ok", f"the run ended with agent_stopped after {numbered(len(question.events), 'event')}"
-        return "no", f"expected agent_stopped, got {ended_by or 'no end of the run within its budget'}"
+        errors = [control for control in self.session.inbox.controls[controls:] if control.name == "error"]
+        answered = f", and {said(errors[0])} in answer to the stop" if errors else ""
+        return "no", f"expected agent_stopped, got {ended_by or 'no end of the run within its budget'}{answered}"
 
     async def failure(self) -> tuple[str, str]:
         """A request that fails, in the way that the target file has a prompt for."""

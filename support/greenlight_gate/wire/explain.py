@@ -42,7 +42,9 @@ def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading
             captured = {name: walk(value, path) for name, path in control.capture.items()}
             return Control(control_name, {k: v for k, v in captured.items() if v not in (MISSING, None)}, problems)
     kind = walk(value, spec.frame.kind[0])
-    return Unmapped(f"unknown kind {preview(text_of(kind))}" if kind is not MISSING else "no kind", problems)
+    if kind is MISSING:
+        return Unmapped(f"no kind at {' or '.join(spec.frame.kind)}", problems)
+    return Unmapped(f"unknown kind {preview(text_of(kind))}", problems)
 
 
 def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[Problem, ...]) -> Event:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.model.script import load_script
+from greenlight_gate.targets.settings import suite_root
 from websockets.sync.server import ServerConnection
 
 from support.tests.cli.process import HASTY_S, greenlight, target
@@ -151,3 +152,34 @@ def test_where_a_connection_answers_one_request_each_try_has_one_of_its_own(tmp_
     marks, steps = _lines(ran.out), ("one run", "2nd request", "reconnect", "2nd user")
     assert {step: marks.get(step) for step in steps} == dict.fromkeys(steps, "ok"), ran.out + ran.err
     assert "answered on a new connection: 2 events" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("right", "broken", "says"),
+    [
+        ('type = "start_agent"', 'type = "start_agnt"',
+         ("no  one run     the error UNKNOWN_TYPE (", "Next: correct [send.start] of the profile agent-events")),
+        ('text = { at = ["result", "results"]', 'text = { at = ["reslt"]',
+         ("Next: say where the answer stands in the frame that ends it: `text` of agent_completed",)),
+        ('kinds = ["agent_started"]', 'kinds = ["agent_begun"]',
+         ("Next: name the kinds of the unmapped frames (at type or data.event) in `kinds` of [events.KIND]",)),
+        ('run = { at = ["run_id"]', 'run = { at = ["runid"]',
+         ("Next: say where the id of a run stands: `run` of [every] in the profile agent-events finds nothing",)),
+        ('run_id = "{run}"', 'run_id = "{thread}"',
+         ("no  stop        expected agent_stopped, got agent_completed, and the error FORBIDDEN_THREAD (",)),
+        ('name = "agent-events"', 'name = "agent-events"\n[connection]\npath = "/nowhere"',
+         ("no  Ada could not connect: HTTP 403", "Next: check url and [auth] of the target, and [connection] of")),
+    ],
+)  # fmt: skip
+def test_what_a_broken_profile_is_advised(tmp_path: Path, right: str, broken: str, says: tuple[str, ...]) -> None:
+    root = suite_root() / "support/greenlight_gate"
+    text = (root / "wire/profiles/agent-events.toml").read_text("utf-8")
+    assert right in text
+    (tmp_path / "broken.toml").write_text(text.replace(right, broken, 1), "utf-8")
+    own = (root / "targets/embedded.toml").read_text("utf-8")
+    (tmp_path / "own.toml").write_text(own.replace('profile = "agent-events"', 'profile = "broken.toml"'), "utf-8")
+
+    ran = greenlight(tmp_path, "doctor", "--environment", "own.toml")
+
+    assert [line for line in says if line not in ran.out] == []
+    assert ("in about " in ran.out) == ("ok  one run" in ran.out)

@@ -83,7 +83,7 @@ def test_an_event_whole() -> None:
         ({"type": "session_restored", "thread_id": "t"}, Control("restored", {"thread": "t"})),
         ({"type": "agent_update"}, Unmapped("unknown kind agent_update")),
         ({"type": 5}, Unmapped("unknown kind 5")),
-        ({}, Unmapped("no kind")),
+        ({}, Unmapped("no kind at type or data.event")),
     ],
 )
 def test_what_is_no_event(frame: dict[str, Any], reading: Reading) -> None:

@@ -65,7 +65,7 @@ class FrameSummary:
         for kind, why in self.profile.spec.absent.items():
             console.print(f"not observable with this profile: {kind} ({escape(why)})", highlight=False, soft_wrap=True)
         if self.missing:
-            console.print(f"not received here: {', '.join(self.missing)}", highlight=False)
+            console.print(f"not received here: {', '.join(self.missing)}", highlight=False, soft_wrap=True)
         same, runs = pieces_of_answer(self.entries)
         if same * 2 > runs:
             console.print(
