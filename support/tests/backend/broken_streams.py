@@ -93,6 +93,26 @@ def sent_again(url: str) -> Seen:
                 return Seen([str(again.status_code)])
 
 
+def told_not_to_buffer(url: str) -> Seen:
+    """The header that tells reverse proxies not to collect a stream."""
+    with client(url) as ada, ada.stream("POST", "/chat", json=asked()) as answer:
+        return Seen([answer.headers.get("x-accel-buffering", "")])
+
+
+def heard_while_asked(url: str) -> Seen:
+    """What comes next on a stream whose run waits for the user."""
+    with client(url) as ada:
+        waiting = asked("Ask me within 10 seconds before you work out 6*7.")
+        with ada.stream("POST", "/chat", json=waiting) as answer:
+            parts = answer.iter_raw()
+            while b'"input_requested"' not in next(parts):
+                pass
+            try:
+                return Seen([next(parts).decode()])
+            except httpx2.ReadTimeout:
+                return Seen([OPEN])
+
+
 def has(text: str) -> Callable[[Seen], bool]:
     return lambda seen: any(text in str(frame) for frame in seen.frames)
 
@@ -121,5 +141,6 @@ STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "resume_begins_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] != 3),
     "answers_sent_on_the_newest_stream": (beside_another_stream, has('"user_id":"ada"')),
     "closed_stream_stops_its_run": (left, lambda seen: bool(seen.of("agent_stopped"))),
+    "streams_may_be_buffered": (told_not_to_buffer, lambda seen: seen.frames == [""]),
     "retried_post_starts_a_second_run": (sent_again, lambda seen: seen.frames == ["200"]),
 }

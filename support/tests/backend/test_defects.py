@@ -19,7 +19,7 @@ from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_model_calls import SHOWN as MODEL_CALLS
 from support.tests.backend.broken_stops import STOPS
-from support.tests.backend.broken_streams import STREAMS, left
+from support.tests.backend.broken_streams import STREAMS, heard_while_asked, left
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, tab
 
@@ -27,6 +27,8 @@ from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, is_end, kinds, 
 OUTLIVES = "token_expiry_ends_a_running_answer"
 # With the usual settings a run goes on without its stream: `test_a_run_may_end_with_its_stream`.
 LEAVES = "closed_stream_leaves_its_run"
+# With the usual settings no heartbeat is due while a test waits: `test_heartbeats_come_while_a_user_is_asked`.
+SILENT = "no_heartbeats_while_a_user_is_asked"
 SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS}
 AT_ONCE = 5
 TRIES = 3
@@ -36,7 +38,7 @@ SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
 
 def test_every_defect_of_these_families_has_a_check() -> None:
     families = {"functional", "integration", "security", "resilience"}
-    assert {*SHOWN, OUTLIVES, LEAVES, *MODEL_CALLS} == {
+    assert {*SHOWN, OUTLIVES, LEAVES, SILENT, *MODEL_CALLS} == {
         name for name, found in REGISTRY.items() if found.family in families
     }
 
@@ -104,6 +106,14 @@ def test_a_run_may_end_with_its_stream() -> None:
         with BackendProcess.start(defects, env=environment) as backend:
             seen = left(backend.url)
         assert [event["type"] for event in seen.events if is_end(event)] == ends
+
+
+def test_heartbeats_come_while_a_user_is_asked() -> None:
+    environment = {**ENVIRONMENT, "CHAT_HEARTBEAT_S": "0.05"}
+    for defects, comes in ([], True), ([SILENT], False):
+        with BackendProcess.start(defects, env=environment) as backend:
+            seen = heard_while_asked(backend.url)
+        assert str(seen.frames[0]).startswith(":") is comes, seen.frames
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))
