@@ -95,7 +95,7 @@ _BY_SCENARIO = {
     "integration/3: A question sent during a long answer leaves that answer complete": """
         second_request_drops_the_first""",
     "integration/3: A question that is sent twice within milliseconds starts one run": """
-        double_send_starts_two_runs""",
+        double_send_starts_two_runs retried_post_starts_a_second_run""",
     "integration/4: Five users ask the same question at once and each receives the right answer": """
         question_of_another_user_shown connected_users_listed""",
     "integration/3: Of two questions sent at once in one conversation, the second is answered or refused": """
@@ -122,8 +122,6 @@ _BY_SCENARIO = {
     "resilience/7: Events pass a proxy that buffers answers as they happen": "streams_may_be_buffered",
     "resilience/7: An answer that waits for an approval outlasts a proxy that ends idle connections": """
         no_heartbeats_while_a_user_is_asked""",
-    "resilience/7: A question that a proxy sends again after its answer was lost starts one run": """
-        retried_post_starts_a_second_run""",
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
         canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as

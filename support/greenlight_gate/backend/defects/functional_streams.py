@@ -108,7 +108,7 @@ def closed_stream_stops_its_run(connection: ServedConnection, ends: bool) -> boo
     return ends or isinstance(connection, StreamConnection)
 
 
-@defect("leave", "SCENARIOS")
+@defect("leave", "SCENARIOS", promise="runs_end_with_connection")
 def closed_stream_leaves_its_run(connection: ServedConnection, ends: bool) -> bool:
     """A run goes on when its stream is closed, although that is promised to end it."""
     return ends and not isinstance(connection, StreamConnection)
