@@ -10,11 +10,16 @@ from greenlight_gate.events import Event
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import RunState
 
-PLACEHOLDERS: Final = frozenset(
+_PLACEHOLDERS: Final = frozenset(
     {"", "registry", "null", "none", "nil", "undefined", "unknown", "placeholder", "default", "run", "run_id", "run-id",
      "id", "test", "todo", "tbd", "n/a", "na", "temp", "-1", "string", "uuid", "nan", "false", "true",
      "00000000-0000-0000-0000-000000000000"}
 )  # fmt: skip
+
+
+def is_placeholder(run: str) -> bool:
+    """Whether a run id is no id at all, such as "null"."""
+    return run.strip().casefold() in _PLACEHOLDERS
 
 
 def on_no_run_id(event: Event, n: int, report: Report) -> None:
@@ -71,8 +76,9 @@ def on_thread_and_user(run: RunState, event: Event, connected_as: str | None, n:
 
 
 def _is_of_second_run(run: RunState, event: Event) -> bool:
-    is_another = event.run not in (None, run.id) and not run.id.startswith("?")
-    return is_another and event.request == run.request and bool(event.request)
+    if event.run is None or event.run == run.id or run.id.startswith("?") or is_placeholder(event.run):
+        return False
+    return event.request == run.request and bool(event.request)
 
 
 def on_greeting(expected: str | None, user_id: str, n: int, report: Report) -> None:

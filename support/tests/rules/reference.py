@@ -90,8 +90,22 @@ class Reference(Evidence):
         for record in self.unreadable:
             self.object("CONTENT-2", record.connection)
         for event in self.events:
-            if event.kind in SHOWS and not event.text:
+            if event.kind in SHOWS and not event.text and not self._is_late(event):
                 self.object("CONTENT-1", event.concerns)
+
+    def _is_late(self, event: Event) -> bool:
+        """Whether an event comes after the end of its run, which is a breach of its own."""
+        question = self.questions.get(event.request)
+        if question is None or question.user != event.user:
+            return False
+        if self.is_foreign(event) or self.is_lost(question, event):
+            return False
+        if event.parent is None:
+            end = self.end_of(question)
+        else:
+            helped = (e for e in self.own(question) if e.parent is not None and e.run == event.run)
+            end = next((e for e in helped if e.kind in ENDS), None)
+        return end is not None and end.n < event.n
 
     def _isolation(self) -> None:
         for event in self.events:
@@ -117,7 +131,10 @@ class Reference(Evidence):
             if self.is_foreign(event) or self.is_lost(question, event):
                 continue
             asked_in = question.thread if event.parent is None else None
-            if event.thread != (asked_in or self.conversation_of(event)) or event.user_id != user_id:
+            # A second run for the same request is the same user's, and may have a thread of its own.
+            second = run_id is not None and event.parent is None and event.run not in (None, *NO_ID, run_id)
+            in_thread = second or event.thread == (asked_in or self.conversation_of(event))
+            if not in_thread or event.user_id != user_id:
                 self.object("IDENTITY-2", event.concerns)
 
     def first_seen(self, events: Iterable[Event], end: Event | None) -> Iterator[Event]:
@@ -197,12 +214,14 @@ class Reference(Evidence):
         """PAIRING-1 and -3, and how long each tool took; the tools that are still open."""
         left_open: list[Event] = []
         for event in alive:
-            if event.kind in (EXECUTING, DONE) and not (event.tool or "").strip():
+            begun = _begun(left_open, event) if event.kind == DONE else None
+            # A result may name its call only, and a call that is not open has no name.
+            needs_name = event.tool is not None or event.call is None or begun is not None or event.kind == EXECUTING
+            if event.kind in (EXECUTING, DONE) and needs_name and not (event.tool or "").strip():
                 self.object("PAIRING-3", concerns)
             if event.kind == EXECUTING:
                 left_open.append(event)
             elif event.kind == DONE:
-                begun = _begun(left_open, event)
                 if begun is None:
                     self.object("PAIRING-1", concerns)
                     continue
@@ -231,7 +250,7 @@ class Reference(Evidence):
         if question.expect.paced and end.kind == COMPLETED and started is not None and not taken_over:
             took = end.at - started.at
             if end.stamp_s != int(end.stamp_s):
-                took = max(took, end.stamp_s - started.stamp_s)
+                took = max(took, min(end.stamp_s - started.stamp_s, end.at - asked))
             late = [e for e in shown if e.at >= end.at - took * 0.1]
             if took >= 0.5 and len(late) > len(shown) / 2 and self._held_back(shown, late, end, took):
                 self.object("TIMELINESS-3", question.request)

@@ -12,7 +12,7 @@ from greenlight_gate.rules import continuity, identity, isolation, lifecycle
 from greenlight_gate.rules.engine.id_registry import OwnedId, words_of
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
-from greenlight_gate.rules.identity import PLACEHOLDERS
+from greenlight_gate.rules.identity import is_placeholder
 
 _MOST_NAMED = 4096
 # So many texts that the user has sent are kept as they are: the ids in them are hardly ever asked for.
@@ -166,12 +166,12 @@ class Correlation:
             and event.user == self.user_id
             and (thread is None or thread.user == self.user)
             and (ask.thread is None or ask.thread == event.thread)
-            and run.strip().casefold() not in PLACEHOLDERS
+            and not is_placeholder(run)
         )
 
     def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> RunState | None:
         ask = self.requests.by_request.get(event.request) if event.request else None
-        if event.run is None or event.run.strip().casefold() in PLACEHOLDERS:
+        if event.run is None or is_placeholder(event.run):
             identity.on_no_run_id(event, n, self.report)
             return self._without_known_run(event, ask, at, n)
         known = self.registry.find(event.run)
