@@ -10,7 +10,9 @@ from greenlight_gate.extras import install_command, missing
 from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.targets.settings import Misconfigured
 
-Program = Literal["PostgreSQL", "Redis", "Docker", "Chromium", "Node.js", "netem", "IPv6", "Prometheus", "fish", "zsh"]
+Program = Literal[
+    "PostgreSQL", "Redis", "Docker", "Chromium", "Node.js", "netem", "IPv6", "Prometheus", "fish", "zsh", "live server",
+]  # fmt: skip
 
 
 def needs_extra(extra: str) -> pytest.MarkDecorator:

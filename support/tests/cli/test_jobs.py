@@ -13,7 +13,7 @@ from greenlight_gate.session.jobs import MOST_CONNECTIONS, MOST_CONNECTIONS_OF_A
 from support.tests.cli.process import Ran, ended, judged, mistaken, started, wait_for
 from support.tests.cli.test_interruption import children, gone, ledger_of, midway
 
-BESIDE = ("--tags", "not @alone", "--categories", "functional", "integration", "resilience", "security")
+BESIDE = ("--tags", "not @alone", "--categories")
 
 
 def ledger(ran: Ran, kind: str) -> list[dict[str, Any]]:
@@ -43,10 +43,14 @@ def messages(ran: Ran) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[("functional",), pytest.param(BESIDE[3:], marks=pytest.mark.slow)])
+OTHERS = pytest.param(("integration", "resilience"), marks=[pytest.mark.slow, pytest.mark.timeout(300)])
+
+
+@pytest.fixture(scope="module", params=[("functional",), OTHERS])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    arguments = (*BESIDE[:3], *request.param)
-    return [judged(tmp_path_factory.mktemp(f"jobs-{n}"), "--jobs", str(n), *arguments) for n in (1, 4)]
+    arguments = (*BESIDE, *request.param)
+    folders = {n: tmp_path_factory.mktemp(f"jobs-{n}") for n in (1, 4)}
+    return [judged(folder, "--jobs", str(n), *arguments, deadline_s=200) for n, folder in folders.items()]
 
 
 def test_one_and_four_at_a_time_come_to_the_same(both: list[Ran]) -> None:

@@ -53,7 +53,7 @@ def test_a_backend_whose_runs_end_with_their_connection_is_not_asked_for_the_res
 
     assert (ran.code, ran.verdict, ran.rules) == (0, "APPROVED", set()), ran.out + ran.err
     categories = ran.report["execution_results"]["categories"]["resilience"]
-    # Those that need several replicas, and those that resume a run in progress.
-    assert (categories["failed"], categories["not_exercised"]) == (0, 9 + 11)
+    # Those that need several replicas, those about proxies of HTTP, and those that resume a run in progress.
+    assert (categories["failed"], categories["not_exercised"]) == (0, 9 + 2 + 11)
     assert RESUME_IN_RUN not in ran.out
     assert "promises that a run ends with its connection" in ran.out

@@ -13,6 +13,7 @@ from greenlight_gate.wire.profile import Profile
 from support.tests.cli.process import greenlight
 from support.tests.live.apps import APPS, ENVIRON, start
 from support.tests.live.servers import HERE, running
+from support.tests.needs import skip_without_program
 
 
 @pytest.mark.parametrize("name", APPS)
@@ -30,7 +31,8 @@ def test_the_target_and_the_profile_of_an_app_fit(name: str) -> None:
 def test_doctor_finds_no_problem(name: str, tmp_path: Path) -> None:
     programs = Path(os.environ.get("LIVE_ENVIRONMENTS", "/nonexistent")) / f"{name}-environment" / "bin"
     if not programs.exists():
-        pytest.skip(f"LIVE_ENVIRONMENTS holds no packages of {name}: python -m support.tests.live.apps installs them")
+        why = f"LIVE_ENVIRONMENTS holds no packages of {name}, which python -m support.tests.live.apps installs"
+        skip_without_program("live server", why)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with ExitStack() as stack:
