@@ -75,7 +75,7 @@ class Shard:
         self._tls: ssl.SSLContext | None = None
         self._renewals: set[asyncio.Task[None]] = set()
         # Attempts of users who connect again, of which nothing is known yet.
-        self._undecided = 0
+        self._connecting_again: set[SetUpUser] = set()
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._is_free = self._schedule.is_free
@@ -186,15 +186,17 @@ class Shard:
     async def _renew(self, user: SetUpUser) -> None:
         """Gives a user the next connection, on which it may ask."""
         await user.end_connection()
-        self._undecided += 1
+        self._connecting_again.add(user)
         try:
             await self._open(user)
         except asyncio.CancelledError:
-            # Who leaves meanwhile was not refused.
-            self.meters.connections_tried -= user.ready is not None
+            # Who leaves meanwhile was not refused, and is not connected when an answer still comes.
+            if user.ready is not None:
+                self.meters.connections_tried -= 1
+                user.ready = None
             raise
         finally:
-            self._undecided -= 1
+            self._connecting_again.discard(user)
             user.renews = False
         if user.is_free:
             self._is_free(user, time.monotonic())
@@ -348,7 +350,8 @@ class Shard:
     def _counts(self) -> Counts:
         """All counts until now: once a second, and not with each event."""
         meters, users = self.meters, self.users.values()
-        tried, made = meters.connections_tried - self._undecided, meters.connections_made
+        undecided = sum(user.ready is not None for user in self._connecting_again)
+        tried, made = meters.connections_tried - undecided, meters.connections_made
         delay = meters.delay(corrected=self.plan.arrival == "open")
         return Counts(
             at=meters.epoch_s + time.monotonic(), tried=tried, made=made,
