@@ -11,6 +11,7 @@ from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Expect
+from greenlight_gate.wire.profile import Profile
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
@@ -23,17 +24,18 @@ Part = Callable[[Session], Awaitable[Any]]
 
 def play(
     accept: Act, part: Part, *, secret: bytes = b"", limits: Limits | None = None, recorder: Recorder | None = None,
-    shown: Token | None = None,
+    shown: Token | None = None, profile: Profile = PROFILE, budgets: Budgets = QUICK, path: str = "/ws",
 ) -> tuple[list[AnyRecord], Any, Recorder]:  # fmt: skip
     """Ada connects and plays her part; then she leaves. What is returned or raised stands second."""
     recorder = recorder or Recorder(
-        "a scenario", None, PROFILE, QUICK, lambda data: data.replace(secret, b"[token of Ada]") if secret else data
+        "a scenario", None, profile, budgets, lambda data: data.replace(secret, b"[token of Ada]") if secret else data
     )
 
     async def scene(url: str) -> Any:
         prompts = Prompts(with_tool=Prompt(ask="x", tools=("y",)))
-        target = Target(name="here", url=url, prompts=prompts, budgets=QUICK, limits=limits or Limits())
-        session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
+        address = url.removesuffix("/ws") + path
+        target = Target(name="here", url=address, prompts=prompts, budgets=budgets, limits=limits or Limits())
+        session = Session("Ada", Persona(name="Ada"), target, profile=profile, recorder=recorder)
         try:
             await session.connect(shown or Token("Ada", "none"), None)
             return await part(session)

@@ -1,12 +1,10 @@
 """The way in that a profile describes, against a server that controls every byte."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.auth import Auth
@@ -16,8 +14,8 @@ from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, S
 from greenlight_gate.transport.connection_setup import user_shown
 from greenlight_gate.wire.profile import Profile
 
-from support.tests.hostile import conduct as does
-from support.tests.hostile.server import Act, HostileServer, Wire
+from support.tests.client import scene
+from support.tests.hostile.server import Act, Wire
 
 QUICK = Budgets(handshake_s=0.4, start_s=0.4, silence_s=0.4, run_s=2, ping_s=0.2, refusal_s=0.2)
 REST = """
@@ -74,24 +72,8 @@ Part = Callable[[Session], Awaitable[Any]]
 def play(profile: str, accept: Act, part: Part, token: Token | None = None) -> tuple[list[AnyRecord], Any]:
     """Ada connects and plays her part. What is returned or raised stands second."""
     read = Profile.from_toml(profile + REST)
-    recorder = Recorder("a scenario", None, read, QUICK, lambda data: data)
-
-    async def scene(url: str) -> Any:
-        base = url.removesuffix("/ws")
-        target = Target(name="here", url=base, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
-        session = Session("Ada", Persona(name="Ada"), target, profile=read, recorder=recorder)
-        try:
-            await session.connect(token or Token("Ada", "none"), None)
-            return await part(session)
-        except NotConnected as error:
-            return error
-        finally:
-            await session.close()
-            recorder.finish()
-
-    with HostileServer(accept, does.health()) as server:
-        result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
-    return [entry.record for entry in recorder.entries], result
+    records, result, _ = scene.play(accept, part, shown=token, profile=read, budgets=QUICK, path="")
+    return records, result
 
 
 async def nothing(_: Session) -> None:
