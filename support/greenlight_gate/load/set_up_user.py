@@ -177,9 +177,9 @@ class SetUpUser(VirtualUser):
         self.checker.search.typed(prompt)
         values = {"request": request, "prompt": prompt, "thread": self.thread}
         template = self._context.profile.spec.send["start"]
-        calls = [call_in(part) for part in parts_of(template)]
-        if any(call is not None for call in calls):
-            self._speaking = asyncio.ensure_future(self._say_in_turn(parts_of(template), values))
+        parts = parts_of(template)
+        if any(call_in(part) is not None for part in parts):
+            self._speaking = asyncio.ensure_future(self._say_in_turn(parts, values))
             return
         self._send_template(template, values, request)
 
