@@ -14,6 +14,8 @@ from greenlight_gate.events import EventKind
 _ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
 
 LEAST_ERROR = 400
+# What a record keeps of the body of a response, in bytes.
+KEPT_OF_RESPONSE = 2_000
 # What is sent to begin a run.
 ASKS = frozenset({"start", "claim", "edit", "regenerate"})
 

@@ -30,7 +30,7 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import ASKS, LEAST_ERROR, Closed, Expect, Opened, Sent, TimedOut
+from greenlight_gate.trace import ASKS, KEPT_OF_RESPONSE, LEAST_ERROR, Closed, Expect, Opened, Sent, TimedOut
 from greenlight_gate.transport.connection_setup import (
     NOTHING_NAMED,
     ConnectionSetup,
@@ -63,7 +63,6 @@ _ERROR_STATUS = 400
 _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
-_KEPT_OF_RESPONSE = 2_000
 _IDS = frozenset({"request", "run", "thread"})
 _SAME_ID = {"request_number": "request"}
 _LATE_HEARTBEAT_S = 0.5
@@ -642,7 +641,7 @@ class Session:
         after_s = at - asked_at - self.recorder.lost_s(asked_at)
         self.inbox.responded(
             at, status=reply.status, after_ms=round(after_s * 1e3, 3), request=sent.request,
-            body=clean(reply.body[:_KEPT_OF_RESPONSE].decode(errors="replace")), to=sent.n, what=what,
+            body=clean(reply.body[:KEPT_OF_RESPONSE].decode(errors="replace")), to=sent.n, what=what,
         )  # fmt: skip
         return reply.status
 

@@ -15,7 +15,7 @@ from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.http_calls import Values
-from greenlight_gate.trace import LEAST_ERROR, Opened, Responded
+from greenlight_gate.trace import KEPT_OF_RESPONSE, LEAST_ERROR, Opened, Responded
 from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import Accepted, HttpAnswer, NotOpened, Post
@@ -25,7 +25,6 @@ from greenlight_gate.wire.http_call import HttpCall, call_in, parts_of
 
 monotonic = time.monotonic
 _CLOSE_S = 2.0
-_KEPT_OF_RESPONSE = 2_000
 log = logging.getLogger("greenlight")
 
 
@@ -247,7 +246,7 @@ class SetUpUser(VirtualUser):
         responded = Responded(
             n=self._n, at=at, connection=self.connection, to=self._sent_n, what="start", status=reply.status,
             after_ms=round((at - self._sent_at) * 1e3, 3), request=request,
-            body=reply.body[:_KEPT_OF_RESPONSE].decode(errors="replace"),
+            body=reply.body[:KEPT_OF_RESPONSE].decode(errors="replace"),
         )  # fmt: skip
         self._answers = (*self._answers, responded)
         self.checker.responded(responded)
