@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.content import shown
+from greenlight_gate.rules.engine.expected import kinds_not_owed
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.trace import ModelCall
@@ -233,7 +234,7 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     if not expected.tool_executing or kind is not _COMPLETED:
         return
     all_seen = run.started_at is not None and run.thoughts and run.tools_begun and run.tools_done
-    if not all_seen and (unseen := _unseen(run, expect.hidden)):
+    if not all_seen and (unseen := _unseen(run, kinds_not_owed(expect))):
         report("LIFECYCLE-5", "all five kinds of event", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expected.tool_executing:
         report(
@@ -248,10 +249,10 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         report("LIFECYCLE-5", "two tools open at once", "one after the other", run.first_n, n, run=run)
 
 
-def _unseen(run: RunState, hidden: tuple[str, ...]) -> list[EventKind]:
+def _unseen(run: RunState, unowed: tuple[str, ...]) -> list[EventKind]:
     seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
     kinds = zip((EventKind.STARTED, *_MIDDLE), seen, strict=True)
-    return [kind for kind, times in kinds if not times and kind not in hidden]
+    return [kind for kind, times in kinds if not times and kind not in unowed]
 
 
 def diagram() -> str:

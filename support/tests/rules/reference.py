@@ -297,7 +297,8 @@ class Reference(Evidence):
         ended = {e.run: e.n for e in reversed(helped) if e.kind in ENDS}
         helped = [e for e in helped if e.kind == THINKING or e.n <= ended.get(e.run, e.n)]
         kinds = [e.kind for e in [*alive, *helped]]
-        five = STARTED in [e.kind for e in alive] and all(kind in kinds for kind in (THINKING, EXECUTING, DONE))
+        owed = (THINKING, EXECUTING, DONE) if expect.thinking else (EXECUTING, DONE)
+        five = STARTED in [e.kind for e in alive] and all(kind in kinds for kind in owed)
         together = any(len(still) > 1 for still in _open_tools(alive)) or any(
             len(still) > 1
             for run in {e.run for e in helped}

@@ -101,3 +101,11 @@ def test_a_target_that_shows_no_reasoning_owes_none() -> None:
     asked = Expect(prompt="?", tools=1, hidden=("agent_thinking",))
     said = Talk(profile=PROFILE).open().ask("q1", asked).started().executing().tool_done().completed()
     assert said.rules() == set()
+
+
+@pytest.mark.parametrize(("thinking", "rules"), [(False, set()), (True, {"LIFECYCLE-4", "LIFECYCLE-5"})])
+def test_a_prompt_that_calls_for_no_reasoning_owes_none(thinking: bool, rules: set[str]) -> None:
+    """Also where it needs a tool, and so all five kinds of event."""
+    asked = Expect(prompt="?", thinking=thinking, tools=1)
+    said = Talk(profile=PROFILE).open().ask("q1", asked).started().executing().tool_done().completed()
+    assert said.rules() == rules

@@ -63,6 +63,11 @@ def unapproved(expect: Expect) -> Expect:
     return msgspec.structs.replace(expect, tools=0, parallel=False, failing_tool=False, contains=())
 
 
+def kinds_not_owed(expect: Expect) -> tuple[str, ...]:
+    """The kinds of event that no run of this prompt owes: those that are hidden here, and reasoning by the prompt."""
+    return expect.hidden if expect.thinking else (*expect.hidden, EventKind.THINKING)
+
+
 def expected_events(expect: Expect | None) -> Events:
     """The events that a request is owed. The prompt says what, the target what it can do, the profile what is shown.
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from greenlight_gate.events import FIVE, Control, Event, EventKind
-from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
+from greenlight_gate.rules.engine.expected import NO_EVENTS, Events, kinds_not_owed
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.trace import Expect
 
@@ -60,17 +60,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def needs_all_five(self) -> bool:
-        """Whether the request had to show all five kinds of event, but for those that the wire does not show."""
+        """Whether the request had to show all five kinds of event, but for those that it does not owe."""
         return self.expected.tool_executing > 0
 
     @property
     def shows_all_five(self) -> bool:
-        """Whether all five kinds were seen, but for those that the wire does not show."""
+        """Whether all five kinds were seen, but for those that the request does not owe."""
         seen = self.seen
         if seen.started and seen.thinking and seen.tool_executing and seen.tool_completed and seen.ended:
             return True
-        hidden = self.request.expect.hidden if self.request.expect is not None else ()
-        return all(times or kind in hidden for kind, times in seen.by_kind.items())
+        unowed = kinds_not_owed(self.request.expect) if self.request.expect is not None else ()
+        return all(times or kind in unowed for kind, times in seen.by_kind.items())
 
     @property
     def acknowledgement_s(self) -> float | None:
