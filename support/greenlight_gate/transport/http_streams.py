@@ -10,7 +10,8 @@ import time
 from urllib.parse import urlsplit
 
 from greenlight_gate.findings import printable
-from greenlight_gate.transport.http_connection import MEDIA_TYPES, Framing, HttpConnection
+from greenlight_gate.transport.exchange import MEDIA_TYPES, Framing
+from greenlight_gate.transport.http_connection import HttpConnection
 from greenlight_gate.transport.interface import (
     Accepted,
     ConnectionEnded,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from greenlight_gate.transport.http_connection import Framing
+from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
 from greenlight_gate.transport.interface import ConnectionLimits, Post, Receiver, Transport
 from greenlight_gate.transport.two_sockets import EventsSocket, TwoSockets

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from greenlight_gate.transport.http_connection import Framing
+from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams
 from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, NotOpened, Post
 
