@@ -207,7 +207,7 @@ def _show_frames(examination: Examination, console: Console, record: Path | None
     recorder.finish()
     console.print()
     entries = [(entry.record, entry.reading) for entry in recorder.entries]
-    summary = FrameSummary(examination.suite.profile, entries)
+    summary = FrameSummary(examination.suite.profile, entries, examination.suite.target.shows_no)
     summary.show(console)
     for finding in recorder.findings:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)

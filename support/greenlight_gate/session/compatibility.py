@@ -6,6 +6,8 @@ from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest
 from greenlight_gate.wire.profile import Profile
 
+_UNSHOWN = {EventKind.THINKING: "reasoning", EventKind.TOOL_EXECUTING: "tools", EventKind.TOOL_COMPLETED: "tools"}
+
 
 def check_profile_and_target(profile: Profile, target: Target) -> None:
     """Raises Misconfigured for a value that is missing or not used, and for an accepted gap that does not exist."""
@@ -36,7 +38,7 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
                 f"but it has no {name!r}{nearest(name, sorted(spec.captured) or ['none'])}"
             )
     for need in target.accepted_gaps:
-        if need in tuple(EventKind) and need not in (*spec.absent, EventKind.THINKING):
+        if need in tuple(EventKind) and need not in (*spec.absent, *_may_be_unshown(target)):
             raise Misconfigured(
                 f"{target.name}: accepted_gaps.{need}: expected an event that this profile cannot show, "
                 f"but the profile {profile.name} reads {need}"
@@ -56,9 +58,14 @@ def shows_token(profile: Profile) -> bool:
     return any("{token}" in repr(part) for part in parts)
 
 
+def _may_be_unshown(target: Target) -> tuple[EventKind, ...]:
+    """What an agent may do without, although its wire can show it: reasoning, and tools as a whole."""
+    return target.shows_no if target.shows_no_tools else (EventKind.THINKING,)
+
+
 def not_observable(profile: Profile, target: Target) -> dict[str, str]:
     """The kinds of event that the profile or the target cannot show, each with a reason to print."""
-    own = {str(EventKind.THINKING): f"{target.name} shows no reasoning"} if target.shows_no_reasoning else {}
+    own = {str(kind): f"{target.name} shows no {_UNSHOWN[kind]}" for kind in target.shows_no}
     return own | {
         kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()
     }

@@ -129,6 +129,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
         if self.mark and CANARY not in self.mark:
             raise Invalid("mark", "a text that holds {canary}", "it does not")
+        if self.prompts.with_tool and not self.prompts.with_tool.tools and not self.shows_no_tools:
+            expected = "at least 1 tool name(s), or accepted_gaps.tool_executing and tool_completed with the reason"
+            raise Invalid("prompts.with_tool.tools", expected, "0 came")
         self._check_users()
         self._check_gaps()
 
@@ -295,8 +298,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Expect(
             prompt=self.asked(prompt, canary),
             thinking=prompt.thinking and not self.shows_no_reasoning,
-            hidden=(EventKind.THINKING,) if self.shows_no_reasoning else (),
-            tools=len(prompt.tools),
+            hidden=self.shows_no,
+            tools=0 if self.shows_no_tools else len(prompt.tools),
             parallel=prompt_name == "parallel_tools",
             failing_tool=prompt_name == "failing_tool",
             paced=prompt_name == "long_running",
@@ -339,9 +342,20 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{self.name} {how}" if absent else None
 
     @property
+    def shows_no(self) -> tuple[EventKind, ...]:
+        """What the target accepts that its agent does not do, on a wire that could show it: to reason, to run tools."""
+        kinds = (EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED)
+        return tuple(kind for kind in kinds if kind in self.accepted_gaps)
+
+    @property
     def shows_no_reasoning(self) -> bool:
-        """Whether the target accepts that its agent does not reason, on a wire that could show it."""
+        """Whether its agent does not reason."""
         return EventKind.THINKING in self.accepted_gaps
+
+    @property
+    def shows_no_tools(self) -> bool:
+        """Whether its agent runs no tools; a prompt that needs one is then an ordinary prompt."""
+        return EventKind.TOOL_EXECUTING in self.accepted_gaps and EventKind.TOOL_COMPLETED in self.accepted_gaps
 
     def _prompt(self, name: str) -> Prompt:
         if name not in PROMPTS:

@@ -71,7 +71,7 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 # Prompts that are not answered unless the user does more, or are not to be answered.
 _NEED_MORE = frozenset({"approval", "unanswered_approval", "moderated", "edited"})
-_LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1, "approval": 1}
+_LEAST_TOOLS = {"two_tools": 2, "parallel_tools": 2, "failing_tool": 1, "approval": 1}
 
 
 class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -546,6 +546,27 @@ def test_what_a_target_lacks_and_who_answers_for_it(tmp_path: Path) -> None:
     assert alone.lacks("isolation") == "mine has a single persona"
 
 
+NO_TOOLS = """
+[prompts.with_tool]
+ask = "Hello again?"
+[accepted_gaps]
+tool_executing = "functions run in the user's app"
+tool_completed = "the same"
+"""
+
+
+def test_an_agent_that_runs_no_tools_is_asked_without_any(tmp_path: Path) -> None:
+    target = load(tmp_path, MINIMAL + NO_TOOLS)
+    expect = target.expectation("with_tool")
+    assert (expect.tools, expect.hidden) == (0, ("tool_executing", "tool_completed"))
+    assert target.lacks("with_tool") is None
+
+
+def test_one_of_two_gaps_is_not_enough_to_be_asked_without_tools(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"prompts\.with_tool\.tools: expected at least 1 tool"):
+        load(tmp_path, MINIMAL + NO_TOOLS.replace('tool_completed = "the same"', ""))
+
+
 def test_isolation_is_accepted_where_no_answer_could_show_a_secret(tmp_path: Path) -> None:
     gaps = '[accepted_gaps]\nisolation = "a demo without a memory"\n'
     target = load(tmp_path, MINIMAL + gaps)

@@ -1,7 +1,7 @@
 """How the frames of a conversation were read: a table of all, a summary, and whether they suffice as evidence."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,10 +32,11 @@ Entries = Sequence[tuple[AnyRecord, Reading | None]]
 
 
 class FrameSummary:
-    """The frames counted by how they were read."""
+    """The frames counted by how they were read. `unshown`: kinds of event that the target accepts not to show."""
 
-    def __init__(self, profile: Profile, entries: Entries) -> None:
+    def __init__(self, profile: Profile, entries: Entries, unshown: Collection[str] = ()) -> None:
         self.profile = profile
+        self.unshown = unshown
         self.entries = entries
         parts = [part for _, reading in entries for part in each(reading)]
         self.messages = sum(isinstance(record, Received) for record, _ in entries)
@@ -46,7 +47,8 @@ class FrameSummary:
     @property
     def missing(self) -> list[str]:
         """The kinds among the five that were not received, although the wire can show them."""
-        return [str(kind) for kind in FIVE if kind not in self.shown and kind not in self.profile.spec.absent]
+        known = {*self.shown, *self.profile.spec.absent, *self.unshown}
+        return [str(kind) for kind in FIVE if kind not in known]
 
     @property
     def too_many_unmapped(self) -> bool:
