@@ -1,9 +1,11 @@
 """A request of a user, and what was received for it so far."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules.engine.deadlines import Deadlines
@@ -11,6 +13,15 @@ from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Expect
 from greenlight_gate.transport.connection_setup import Naming
+
+
+class PastRequest(NamedTuple):
+    """A request of a scenario that has ended: its text, when it was asked and over, and when its scenario ended."""
+
+    text: str
+    asked_at: float
+    over_at: float
+    left_at: float
 
 
 class UserRequest:
@@ -121,6 +132,11 @@ class UserRequest:
     def has_end(self) -> bool:
         """Whether the end of the run came."""
         return self.outcome is not None and self.outcome.ended_by is not None
+
+    @property
+    def over_at(self) -> float:
+        """When the end of the run came (monotonic seconds); infinite without one."""
+        return self.last_at if self.has_end else math.inf
 
     @property
     def open_tools(self) -> set[str]:

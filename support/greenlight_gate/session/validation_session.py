@@ -18,6 +18,7 @@ import msgspec
 
 from greenlight_gate import __version__
 from greenlight_gate.client.canary_factory import canary_of
+from greenlight_gate.client.request import PastRequest
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     LOG,
@@ -138,6 +139,8 @@ class ValidationSession:
         self.own_backend: StartedBackend | None = None
         # The scenarios with open connections: the running one and those that still wait for late messages.
         self.worlds: set[object] = set()
+        # The requests of those that have ended beside one of them.
+        self.past_requests: list[PastRequest] = []
         # Loads by label, and how often a user can send requests, once a scenario has measured it.
         self.measured: dict[str, MeasuredLoad] = {}
         self.pause_s: float | None = None

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from greenlight_gate.bdd.actions.model_faults import ModelFaults
 from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
 from greenlight_gate.model.script import load_script
 from greenlight_gate.session.scripted_model import ModelGone
+from greenlight_gate.trace import ModelCall
 
 from support.tests.bdd.test_healthy_worlds import world
 from support.tests.hostile import conduct as does
@@ -78,3 +80,33 @@ def test_a_model_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
             here.connect("Ada")
             here.wait(here.ask("Ada", "with_tool"))
             serving.close()
+
+
+def test_a_call_may_be_that_of_a_scenario_beside_this_one_which_has_ended(tmp_path: Path) -> None:
+    both_asked = asyncio.Barrier(2)
+
+    def together(model: RunningModel) -> Act:
+        async def door(wire: Wire) -> None:
+            await does.greet(wire)
+            while (received := await wire.hear())["type"] != "start_agent":
+                continue
+            await both_asked.wait()
+            await asyncio.to_thread(ask, model.port, json.dumps(received))
+            await does.rightly(does.Talk(wire, received, 1))
+            await wire.hear()
+
+        return door
+
+    with served(load_script("reference")) as model:
+        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+        with world(tmp_path, together(model), more=more) as here:
+            other = World(here.suite, "functional/b.feature:1", 2)
+            for each, user in ((other, "Ada"), (here, "Bashir")):
+                each.connect(user)
+            asked = [each.ask(user, "with_tool") for each, user in ((other, "Ada"), (here, "Bashir"))]
+            other.wait(asked[0])
+            here.wait(asked[1])
+            here.suite.loop.call(other.linger(), DEADLINE_S)
+            assert here.suite.past_requests
+        calls = [entry.record for entry in here.recorder.entries if isinstance(entry.record, ModelCall)]
+        assert (calls, here.suite.past_requests) == ([], [])

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +16,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_show
 from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import UserRequest, resuming
+from greenlight_gate.client.request import PastRequest, UserRequest, resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
@@ -220,7 +221,7 @@ class World(Users):
     def calls_for(self, question: UserRequest) -> list[ServedCall]:
         """The calls to the model whose prompt holds this request, in order."""
         heard = self.call(self.model.calls(self.recorder.began))
-        return [each.call for each in heard if _asks(each.call, question) or _holds(each.call, question)]
+        return [each.call for each in heard if _asks(each.call, question.text) or _holds(each.call, question.text)]
 
     def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
         """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
@@ -591,12 +592,20 @@ class World(Users):
         finally:
             for recorder in (self.recorder, *self.further):
                 recorder.finish()
-            self.suite.worlds.discard(self)
+            self._leave_requests()
         self._admit_fault()
         for recorder in (self.recorder, *self.further):
             for failed in recorder.checker.own_checks.failed:
                 log.error("%s: %s", self.key, failed, exc_info=failed.error)
                 raise SuiteFault(str(failed))
+
+    def _leave_requests(self) -> None:
+        """Leaves the text and the time of each request to the scenarios beside this one: their calls may be for it."""
+        suite = self.suite
+        suite.worlds.discard(self)
+        began = min((world.recorder.began for world in suite.worlds if isinstance(world, World)), default=math.inf)
+        left = [PastRequest(each.text, each.asked_at, each.over_at, time.monotonic()) for each in self.questions]
+        suite.past_requests = [past for past in (*suite.past_requests, *left) if past.left_at >= began]
 
     async def _record_model_calls(self) -> None:
         """Records the calls to the model for the requests of this scenario, once those for stopped runs have ended.
@@ -651,16 +660,19 @@ class World(Users):
         """
         latest, call = heard.began_at + _SAME_MOMENT_S, heard.call
         earliest = heard.began_at - heard.error_s - _SAME_MOMENT_S
-        open_then = [
+        open_then: list[tuple[World | None, UserRequest | PastRequest]] = [
             (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
             for question in list(world.questions)
-            if question.asked_at <= latest and not (question.has_end and question.last_at < earliest)
         ]  # fmt: skip
+        open_then += [(None, past) for past in self.suite.past_requests]
         for is_in in (_asks, _holds):
-            found = [(world, question) for world, question in open_then if is_in(call, question)]
+            found = [
+                (world, question) for world, question in open_then
+                if question.asked_at <= latest and question.over_at >= earliest and is_in(call, question.text)
+            ]  # fmt: skip
             if found:
                 world, question = found[0]
-                return question if len(found) == 1 and world is self else None
+                return question if len(found) == 1 and world is self and isinstance(question, UserRequest) else None
         return None
 
     async def _ask_as_a_healthy_user(self) -> None:
@@ -716,15 +728,15 @@ def _recorder(suite: ValidationSession, name: str, trace: str) -> Recorder:
     )  # fmt: skip
 
 
-def _asks(call: ServedCall, question: UserRequest) -> bool:
+def _asks(call: ServedCall, request: str) -> bool:
     """Whether the user's last message holds a request; white space and case may have changed."""
-    return _plain(question.text) in _plain(call.asked)
+    return _plain(request) in _plain(call.asked)
 
 
-def _holds(call: ServedCall, question: UserRequest) -> bool:
+def _holds(call: ServedCall, request: str) -> bool:
     """Whether anything that was sent holds a request; as JSON, all but ASCII may be written in two ways."""
     body = _plain(call.body)
-    return any(_plain(json.dumps(question.text, ensure_ascii=only_ascii)[1:-1]) in body for only_ascii in (False, True))
+    return any(_plain(json.dumps(request, ensure_ascii=only_ascii)[1:-1]) in body for only_ascii in (False, True))
 
 
 def _plain(text: str) -> str:
