@@ -5,8 +5,9 @@ import re
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.suite_stalls import Stalls
 
+_WITHOUT_CODE = 1005
 _LEGAL = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
-_NEVER_SENT = {1004: "reserved", 1005: "a close without a code", 1006: "no close frame", 1015: "a TLS failure"}
+_NEVER_SENT = {1004: "reserved", _WITHOUT_CODE: "a close without a code", 1006: "no close frame", 1015: "a TLS failure"}
 _GIVING_UP = frozenset({1000, 1011})
 _MOST_PINGS = 64
 # How servers say that they gave up a client which did not answer in time ("keepalive ping timeout", ...).
@@ -111,11 +112,16 @@ class ConnectionRules:
             self.report("CONNECTION-3", "a close frame before the connection ends", "none", n)
 
     def judge_code(self, code: int | None, n: int) -> None:
-        """CONNECTION-3: a code that RFC 6455 section 7.4 allows on the wire (or a private one, 3000 to 4999)."""
+        """CONNECTION-3: a code that RFC 6455 section 7.4 allows on the wire (or a private one, 3000 to 4999).
+
+        A close frame may leave it out (5.5.1), which the user's side has as 1005 (7.1.5). Legal, but without a meaning:
+        nobody can tell a restart, after which to connect again, from the end of an access.
+        """
         if code is None or code in _LEGAL or 3000 <= code <= 4999:
             return
         meaning = _NEVER_SENT.get(code, "not assigned")
-        self.report("CONNECTION-3", "a legal close code", f"{code} ({meaning})", n)
+        expected = "a close code that says why" if code == _WITHOUT_CODE else "a legal close code"
+        self.report("CONNECTION-3", expected, f"{code} ({meaning})", n)
 
     def given_up(self, by: str, reason: str, stalls: Stalls) -> bool:
         """Whether the backend ended the connection for a silence (CONNECTION-3) that the suite's machine may cause.

@@ -172,10 +172,17 @@ def closes_in_mid_run() -> Talk:
 
 
 @broken(
-    ("CONNECTION-3", "a legal close code", "1005 (a close without a code)", (9,)),
+    ("CONNECTION-3", "a close code that says why", "1005 (a close without a code)", (9,)),
+)
+def close_without_a_code() -> Talk:
+    return asked().answer().close("server", 1005)
+
+
+@broken(
+    ("CONNECTION-3", "a legal close code", "1004 (reserved)", (9,)),
 )
 def illegal_close_code() -> Talk:
-    return asked().answer().close("server", 1005)
+    return asked().answer().close("server", 1004)
 
 
 @broken(
