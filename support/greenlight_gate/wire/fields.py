@@ -13,6 +13,8 @@ from greenlight_gate.wire.predicates import read_regex
 FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
 
 EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
+# What belongs to one user: where it is the same for all, each user's events name what is another user's.
+OWNED_FIELDS = ("run", "thread", "user", "request")
 OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration", "input", "choice", "choices")
 _TYPES = get_args(FieldType)
 # What a field is where the profile gives no more than its path.
@@ -147,6 +149,8 @@ def _field(name: str, value: Any, key: str) -> Field:
     if field.value is not None:
         if field.at or field.regex or field.join is not None:
             raise ProfileError(f"{key}.value: expected it alone, or at without it, got both")
+        if name in OWNED_FIELDS:
+            raise constant_id(key, field.value)
         return msgspec.structs.replace(field, is_=field.is_ or "text")
     if "at" not in value:
         convert(None, Any, f"{key}.at")
@@ -155,6 +159,14 @@ def _field(name: str, value: Any, key: str) -> Field:
         one_of(failing, field.at, f"{key}.failing_at")
     check_paths(field.at, f"{key}.at")
     return field
+
+
+def constant_id(key: str, value: Any) -> ProfileError:
+    """The error of an id that is the same for all users."""
+    return ProfileError(
+        f"{key}: expected where an id stands that tells users apart, got {value!r} for all of them; "
+        "leave it out if this wire has none"
+    )
 
 
 def _with_part(field: Field, name: str, key: str) -> Field:

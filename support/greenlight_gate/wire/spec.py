@@ -38,7 +38,7 @@ from greenlight_gate.wire.errors import (
     one_of,
     table,
 )
-from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
+from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, OWNED_FIELDS, Fields, constant_id, read_fields
 from greenlight_gate.wire.http_call import HttpCall, read_calls
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Condition, read_terms
@@ -363,6 +363,7 @@ def read_spec(text: str) -> Spec:
         one_of(name, tuple(_SENDS), f"send.{name}")
     _complete(spec)
     _filled(spec)
+    _tells_users_apart(spec)
     return spec
 
 
@@ -551,6 +552,22 @@ def _filled(spec: Spec) -> None:
         check_template(part, where, (*resumed, *everywhere))
     for where, name in _names(spec):
         one_of(name.removeprefix("$"), {*captured, *RESERVED}, where)
+
+
+def _tells_users_apart(spec: Spec) -> None:
+    """No id is a value that the profile makes once for all users."""
+    constant = {
+        f"${name}": each.value
+        for name, each in spec.values.items()
+        if not each.hook and not check_template(each.value, f"values.{name}", EVERYWHERE)
+    }
+    found = [("every", spec.every), *((f"events.{kind}", each.fields) for kind, each in spec.events.items())]
+    found += [(f"event[{index}]", rule.fields) for index, rule in enumerate(spec.rules)]
+    for where, fields in found:
+        for name in OWNED_FIELDS:
+            paths = fields[name][1] if name in fields else ()
+            if paths and all(path in constant for path in paths):
+                raise constant_id(f"{where}.{name}", constant[paths[0]])
 
 
 def _templates(spec: Spec) -> list[tuple[str, Any]]:

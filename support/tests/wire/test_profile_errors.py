@@ -70,6 +70,18 @@ ERRORS = [
     ('at = ["run_id"]', 'at = ["run_id", 5]', "every.run.at[1]: ", "got `int`"),
     ('at = ["run_id"]', 'at = ["run_id"], optinal = true', "every.run.optinal: ", "expected one of optional"),
     ("[every]", '[every]\nplaces = "payload"', "every.places: ", "expected `array`"),
+    (
+        "[every]",
+        '[every]\nthread = { value = "main" }',
+        "every.thread: ",
+        "tells users apart, got 'main' for all of them",
+    ),
+    (
+        "[every]",
+        '[values]\nroom = "lobby"\n[every]\nthread = "$room?"',
+        "every.thread: ",
+        "got 'lobby' for all of them",
+    ),
     ("[every]", "[every]\nplaces = []", "every.places: ", "at least one place"),
     ("[every]", '[every]\nplace = [""]', "every.place: ", "places"),
     ("[events.agent_started]", "[events.agent_startet]", "events.agent_startet: ", "expected one of agent_started"),
