@@ -1,14 +1,19 @@
 """One connection against a server that controls every byte: what becomes of it in the trace."""
 
+import asyncio
 import json
+import time
 
 import msgspec
 import pytest
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
+from greenlight_gate.rules.engine.deadlines import LEEWAY_S
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Closed, Opened, Received, Sent, TimedOut
+from greenlight_gate.wire.profile import Profile
 
 from support.tests.client.scene import ASKED, QUICK, accept, closed, frame, lose, play
 from support.tests.hostile import conduct as does
@@ -201,3 +206,46 @@ def test_a_secret_is_gone_before_anything_is_kept() -> None:
     assert "[token of Ada]" in sent.text
     assert kept.count("[token of Ada]") >= 3
     assert "hunter2" not in kept.replace(msgspec.json.encode(sent.expect).decode(), "").replace(repr(sent.expect), "")
+
+
+WITHOUT_IDS = Profile.from_toml("""
+name = "without ids"
+[connection]
+runs = "one_at_a_time"
+[every]
+run = "$request"
+request = "$request"
+[[event]]
+when = { type = "started" }
+is = "agent_started"
+[[event]]
+when = { type = "thought" }
+is = "agent_thinking"
+text = "text"
+[[event]]
+when = { type = "final" }
+is = "agent_completed"
+text = "answer"
+[send.start]
+text = "{prompt}"
+""")
+
+
+def test_an_answer_that_goes_on_after_its_token_is_not_taken_for_that_of_another_request() -> None:
+    async def goes_on(wire: Wire) -> None:
+        await wire.upgrade()
+        await wire.hear()
+        await wire.say({"type": "started"})
+        while True:
+            await wire.say({"type": "thought", "text": "on it"})
+            await asyncio.sleep(0.02)
+
+    async def outlast(session: Session) -> None:
+        await session.ask("What is 17*23?", ASKED)
+        await session.outlast_token("What is 17*23?")
+
+    ends_soon = Token("Ada", "bearer", expires_s=time.time() - LEEWAY_S + 0.2)
+    records, _, recorder = play(goes_on, outlast, shown=ends_soon, profile=WITHOUT_IDS)
+
+    assert [record.what for record in records if isinstance(record, Sent)] == ["start"]
+    assert {finding.rule for finding in recorder.checker.findings} == {"REFUSAL-3"}
