@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from greenlight_gate.events import Event, EventKind
@@ -160,7 +160,14 @@ class UserRequest:
         return None
 
 
-def resuming(question: UserRequest, last_seq: int) -> Naming:
-    """What a connection names that goes on with the conversation of a request, from the number after `last_seq`."""
-    values = {"thread": question.thread, "run": question.run, "last_seq": last_seq}
-    return Naming(values, question.thread, last_seq, resumes=True)
+def resuming(
+    question: UserRequest, last_seq: int, *, last_event_id: str = "", also: Mapping[str, int] | None = None
+) -> Naming:  # fmt: skip
+    """What a connection names that goes on with the conversation of a request, from the number after `last_seq`.
+
+    `last_event_id`: of the channel before, which resumes other threads `also`.
+    """
+    values = {
+        "thread": question.thread, "run": question.run, "last_seq": last_seq, "last_event_id": last_event_id or None,
+    }  # fmt: skip
+    return Naming(values, question.thread, last_seq, resumes=True, also=also or {})

@@ -43,10 +43,19 @@ class ResumableSession(Session):
         Nothing, where the profile does not resume by connecting again, or no answer is unfinished.
         """
         open_ones = [each for each in self.inbox.questions if not each.over and each.thread is not None]
-        if not open_ones or self.profile.spec.resume is None:
+        if not open_ones or self.profile.spec.resume is None or (whole and self.profile.can_send("restore")):
             return NOTHING_NAMED
         latest = open_ones[-1]
-        return resuming(latest, 0 if whole else self.last_seq(latest.thread or ""))
+        if whole:
+            return resuming(latest, 0)
+        last_id = self.last_event_id if self._resumes_by_id else ""
+        also = {each.thread or "": self.last_seq(each.thread or "") for each in open_ones} if last_id else {}
+        also.pop(latest.thread or "", None)
+        return resuming(latest, self.last_seq(latest.thread or ""), last_event_id=last_id, also=also)
+
+    @property
+    def _resumes_by_id(self) -> bool:
+        return "last_event_id" in self.profile.spec.named_at_opening(resumes=True)
 
     def last_seq(self, thread: str) -> int:
         """The highest sequence number that was received of a thread, on any connection of the trace; 0 for none."""

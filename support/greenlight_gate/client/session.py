@@ -157,10 +157,11 @@ class Session:
         if token.first_message is not None:
             await self.write(msgspec.json.encode(token.first_message).decode(), what="hello")
         failure = await self._shake_hands()
+        answers = 0
         if unwelcome and self.by_http:
-            await self._ask_unwelcome()
+            answers = await self._ask_unwelcome()
         if unwelcome:
-            await self._wait_refused(lambda: self._answered(0, *_ANSWERS))
+            await self._wait_refused(lambda: self._answered(answers, *_ANSWERS))
         elif failure is not None:
             raise NotConnected(f"{self.user} {failure}")
         elif self.profile.promises.ready:
@@ -171,10 +172,18 @@ class Session:
         """Whether each message is an HTTP request of its own."""
         return self.profile.spec.connection.by_http
 
-    async def _ask_unwelcome(self) -> None:
-        """Sends a request that has to be refused for its token: without one, nothing refuses a tab by HTTP."""
+    async def _ask_unwelcome(self) -> int:
+        """Sends a request that has to be refused for its token: without one, nothing refuses a tab by HTTP.
+
+        Beside a channel that was accepted, none is sent: that is what has to be refused. Nor is one whose address only
+        a channel gives. Returns how many messages came before.
+        """
+        spec, before = self.profile.spec, len(self.inbox.controls)
+        if spec.connection.by_channel and (spec.endpoints or not self._answered(0, "error")):
+            return 0
         values = {"request": uuid.uuid4().hex, "prompt": "hello", "thread": None}
         await self.send(self.template("start"), values, to="start", what="hello")
+        return before
 
     async def _within(self, opening: Coroutine[Any, Any, None], timeout_s: float) -> None:
         """Waits so long for the opening, without the time in which the suite stood still. Raises TimeoutError."""
@@ -274,6 +283,11 @@ class Session:
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None,
                 in_parallel=recorder.in_parallel, earlier=self._captured_earlier(), **self._asked_as,
             )  # fmt: skip
+            for thread, last_seq in self.naming.also.items():
+                recorder.add(
+                    Sent, self.connection, at, what="restore", text="by the last event id", thread=thread,
+                    last_seq=last_seq,
+                )  # fmt: skip
             if not self.naming.foreign:
                 self.earlier.append(recorder.checker.connections[self.connection].reader.values)
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
@@ -529,9 +543,9 @@ class Session:
     async def restore(self, thread: str, last_seq: int, run: str | None = None) -> bool:
         """Asks for the rest of a thread, or of a run in it; whether the backend reported that it was restored.
 
-        Where a profile resumes by connecting again only, this connection has asked for it when it was opened.
+        Where a profile resumes by connecting again, this connection may have asked for it when it was opened.
         """
-        if not self.profile.can_send("restore"):
+        if not self.profile.can_send("restore") or self.naming.asks_for(thread, last_seq):
             return await self._resumed()
         before = len(self.inbox.controls)
         run = run or next(
@@ -565,6 +579,12 @@ class Session:
                 await self._transport.drained()
                 if number % _PINGS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # so that other connections are read, and stamped, in time
+
+    @property
+    def last_event_id(self) -> str:
+        """The last event id of the channel, which an EventSource sends when it connects again; "" without."""
+        known = self._transport.last_event_id if self._transport is not None else ""
+        return known or self.naming.values.get("last_event_id") or ""
 
     def template(self, what: str) -> Any:
         """The profile's template for a message that a client sends."""
@@ -693,9 +713,10 @@ class Session:
         spec = self.profile.spec
         captured = {
             name: value for name, value in {**self.values, **self._reader.values_of(question.run)}.items()
-            if name in spec.captured and name not in spec.needs and not proves_identity(name)
+            if name in spec.captured - spec.endpoints and name not in spec.needs and not proves_identity(name)
         }  # fmt: skip
-        return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
+        named = {"request": question.request, "run": question.run, "thread": question.thread}
+        return {**captured, **named, "last_event_id": self.last_event_id or None}
 
     def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of a user's ids and captured values a message has a place for, from any user."""
@@ -720,7 +741,7 @@ class Session:
         """
         spec, resumes = self.profile.spec, last_seq is not None
         used = spec.named_at_opening(resumes=resumes)
-        names = used & (spec.kept_names | ({"thread", "run"} if resumes else frozenset()))
+        names = used & (spec.kept_names | ({"thread", "run", "last_event_id"} if resumes else frozenset()))
         named = {
             name: theirs[name] for name in names
             if theirs.get(name) not in (None, own.get(name)) and not proves_identity(name)
@@ -728,7 +749,8 @@ class Session:
         if not named:
             return None
         if resumes:
-            named = {"thread": theirs["thread"], "run": theirs["run"], **named, "last_seq": last_seq}
+            usual = {name: theirs[name] for name in ("thread", "run", "last_event_id")}
+            named = {**usual, **named, "last_seq": last_seq}
         return Naming(named, theirs["thread"], last_seq, resumes=resumes, foreign=owner)
 
     async def open_foreign(

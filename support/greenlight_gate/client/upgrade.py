@@ -20,7 +20,7 @@ def transport_of(setup: ConnectionSetup, target: Target, receiver: Receiver, *, 
     return transport_to(
         setup.spec, setup.url, setup.headers, receiver, subprotocols=setup.subprotocols, compress=True,
         max_message_bytes=setup.max_frame_bytes, values=setup.values, opens=opens,
-        events=setup.events,
+        events=setup.events, opening=setup.connection.opening,
         limits=ConnectionLimits(limits.max_connection_frames, limits.max_connection_bytes),
     )  # fmt: skip
 

@@ -89,7 +89,7 @@ class SetUpUser(VirtualUser):
         self._transport = transport_to(
             setup.spec, setup.url, setup.headers, self, subprotocols=setup.subprotocols,
             compress=self._context.plan.compress, max_message_bytes=setup.max_frame_bytes, values=setup.values,
-            events=setup.events,
+            events=setup.events, opening=setup.connection.opening,
         )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
         self._maybe_ready(monotonic())
@@ -188,22 +188,27 @@ class SetUpUser(VirtualUser):
         template = self._context.profile.spec.send.get("unsubscribe")
         if template is not None and outcome.ended_by is not None and outcome.run is not None:
             asked, run = outcome.request.request, outcome.run
-            self._send_template(template, {"request": asked, "run": run.id, "thread": run.thread})
+            self._send_template(template, {"request": asked, "run": run.id, "thread": run.thread}, to="unsubscribe")
 
     def ping(self, nonce: str) -> None:
         """Sends an application ping."""
         self._n += 1
         self.checker.pinged(nonce, self._n)
-        self._send_template(self._context.profile.spec.send["ping"], {"nonce": nonce})
+        self._send_template(self._context.profile.spec.send["ping"], {"nonce": nonce}, to="ping")
 
-    def _send_template(self, template: Any, values: Mapping[str, Any], request: str = "") -> bool:
-        """Sends a template of the profile; whether all that it needs is known, and it could be encoded."""
+    def _send_template(
+        self, template: Any, values: Mapping[str, Any], request: str = "", *, to: str = "start"
+    ) -> bool:  # fmt: skip
+        """Sends a template of the profile; whether all that it needs is known, and it could be encoded.
+
+        `to`: the message by whose address it goes, where the transport is HTTP.
+        """
         profile, known = self._context.profile, self._values.over(values)
         post: Post | None = None
         try:
             _, messages = profile.wire(template, known)
             if self._by_http and self._setup is not None:
-                post = self._setup.post("start", known, request)
+                post = self._setup.post(to, known, request)
         except KeyError as error:
             self._context.unable.append(f"{self.planned.user}'s next message needs {error}, which is not known yet")
             return False

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -354,7 +355,8 @@ class VirtualUser:
         """Sends an application ping."""
         self._n += 1
         self.checker.pinged(nonce, self._n)
-        self._send(self._context.profile.frame("ping", nonce=nonce).encode())
+        post = self._post_to("ping", {"nonce": nonce}) if self._by_http else None
+        self._send(self._context.profile.frame("ping", nonce=nonce).encode(), post)
 
     @property
     def _by_http(self) -> bool:
@@ -364,13 +366,15 @@ class VirtualUser:
         alike = self._alike
         if alike is not None:
             return Post(alike.method, alike.path, alike.headers, request, alike.streams)
-        planned, spec = self.planned, self._context.profile.spec
-        address = spec.addresses["start"]
-        values = {"user": planned.user_id, "request": request, "prompt": prompt, "thread": self.thread}
-        post = post_to(address, spec, planned.url, headers=planned.headers, values=values, label=request)
+        post = self._post_to("start", {"request": request, "prompt": prompt, "thread": self.thread}, request)
         if self._context.posts_alike:
             self._alike = post
         return post
+
+    def _post_to(self, what: str, values: dict[str, Any], label: str = "") -> Post:
+        planned, spec = self.planned, self._context.profile.spec
+        known = {"user": planned.user_id, **values}
+        return post_to(spec.addresses[what], spec, planned.url, headers=planned.headers, values=known, label=label)
 
     def _send(self, text: bytes, post: Post | None = None) -> None:
         transport = self._transport

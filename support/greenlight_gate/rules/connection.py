@@ -100,8 +100,10 @@ class ConnectionRules:
         """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without).
 
         By HTTP there is nothing but its loss inside an answer (RFC 9112 section 8: such an answer is incomplete), or an
-        answer that is none: `reason` says which.
+        answer that is none: `reason` says which. A channel that the server ends is an answer that has ended.
         """
+        if self.by_http and by == "server":
+            return
         if self.by_http:
             came = reason or "a connection that ended inside it"
             self.report("CONNECTION-3", "an answer that ends as HTTP has it", came, n)

@@ -264,11 +264,15 @@ class TokenExpiry:
         ):
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
-    def closed(self, code: int | None, came: str, at: float, n: int) -> bool:
-        """Whether the connection ended because its token has expired: then nothing more is owed to the user."""
+    def closed(self, code: int | None, came: str, at: float, n: int, *, in_order: bool = False) -> bool:
+        """Whether the connection ended because its token has expired: then nothing more is owed to the user.
+
+        A channel that ends (`in_order`) has no code: where a status refuses, that is for the next request.
+        """
         if not self._is_time(at):
             return False
-        if not self.over and not self.ways.has_close(code):
+        by_status = in_order and bool(self.ways.status)
+        if not self.over and not by_status and not self.ways.has_close(code):
             self._object(came, n)
         return True
 

@@ -36,6 +36,7 @@ class StreamOwner(Protocol):
     framing: Framing
     envelope: bool
     max_message_bytes: int
+    last_id: bytes
 
     def answered(self, post: Post, answer: HttpAnswer, at: float) -> None:
         """The head of an answer came, and all of it if it is not a stream."""
@@ -111,6 +112,7 @@ class Exchange:
             if error.before:
                 self._events(error.before, at)
             raise
+        self._owner.last_id = stream.last_id
         if events:
             self._events(events, at)
         if stream.comments:

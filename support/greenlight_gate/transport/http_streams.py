@@ -1,6 +1,7 @@
 """A tab that speaks HTTP/1.1: each message is a request, whose answer may stream; one pool of connections of its own.
 
-Several requests may be under way, each on a connection; none is ever shared with another tab or user.
+Several requests may be under way, each on a connection; none is ever shared with another tab or user. Of a channel, the
+answer to the request that opens the tab is the stream of all events, and the tab is as long as that.
 """
 
 import asyncio
@@ -37,13 +38,15 @@ class HttpStreams:
     """A pool of connections as `interface.Transport` describes it; it ends when one of them ends inside an answer.
 
     `url`: of the target; the path of each request is below its origin. `opening`: the request that opens the tab, whose
-    answer is its first message; without one, a connection is opened and nothing is sent. `envelope`: messages are whole
-    events, with their names and ids, and not only their data.
+    answer is its first message or its channel; without one, a connection is opened and nothing is sent. `envelope`:
+    messages are whole events, with their names and ids, and not only their data. `expects_refusal`: the server has to
+    refuse the channel, and the requests beside it as well, so that the tab is open after a refusal too.
     """
 
     def __init__(
         self, receiver: Receiver, url: str, *, opening: Post | None, framing: Framing, envelope: bool,
-        max_message_bytes: int, limits: ConnectionLimits | None = None,
+        max_message_bytes: int, limits: ConnectionLimits | None = None, is_channel: bool = False,
+        expects_refusal: bool = False,
     ) -> None:  # fmt: skip
         parts = urlsplit(url)
         self.receiver = receiver
@@ -59,6 +62,9 @@ class HttpStreams:
         self._port = parts.port or (443 if self._secure else 80)
         self._netloc = parts.netloc
         self._opening = opening
+        self._is_channel = is_channel
+        self._expects_refusal = expects_refusal
+        self.last_id = b""
         self._opened: asyncio.Future[None] | None = None
         self._limits = limits
         self._received_bytes = 0
@@ -132,6 +138,11 @@ class HttpStreams:
         if opened is None or opened.done():
             return
         if answer.status >= _REDIRECTS or answer.problem:
+            if self._is_channel and self._expects_refusal:
+                self._accept(Accepted((), None, b""), at)
+                opened.set_result(None)
+                self.receiver.on_answer(answer, at)
+                return
             text = answer.body[:_SHOWN].decode(errors="replace").strip()
             said = answer.problem or f"HTTP {answer.status}{f': {text}' if text else ''}"
             opened.set_exception(NotOpened(printable(said), answer.status, answer.headers, answer.body))
@@ -176,8 +187,11 @@ class HttpStreams:
             self.give_up(excess)
 
     def stream_ended(self, post: Post, at: float) -> None:
-        """The stream that answers this request has ended."""
-        if self.is_open:
+        """The stream that answers this request has ended, and with a channel the tab."""
+        if self.is_open and self._is_channel and post is self._opening:
+            self._end(Ending("server", None, "the event stream has ended"), at)
+            self._abort_all()
+        elif self.is_open:
             self._count(0)
             self.receiver.on_stream_end(post.label, at)
 
@@ -199,6 +213,11 @@ class HttpStreams:
     def is_full(self) -> bool:
         """Whether more is buffered than the server reads."""
         return any(connection.is_full for connection in self._connections)
+
+    @property
+    def last_event_id(self) -> str:
+        """The id of the last event; in a header it is the bytes that came (HTML, section 9.2.3)."""
+        return self.last_id.decode("latin-1")
 
     @property
     def unanswered(self) -> int:

@@ -163,6 +163,10 @@ class Transport(Protocol):
         """Whether more is buffered than the peer reads."""
 
     @property
+    def last_event_id(self) -> str:
+        """The id of the last event that came, as an EventSource keeps it; "" without, and of no event stream."""
+
+    @property
     def unanswered(self) -> int:
         """How many of our own pings the peer has not answered yet."""
 

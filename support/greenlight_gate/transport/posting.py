@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
-from greenlight_gate.transport.interface import ConnectionLimits, Post, Receiver, Transport
+from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post, Receiver, Transport
 from greenlight_gate.transport.two_sockets import EventsSocket, TwoSockets
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
@@ -20,12 +20,13 @@ _BODILESS = ("GET", "DELETE")
 def transport_to(
     spec: Spec, url: str, headers: Mapping[str, str], receiver: Receiver, *, subprotocols: list[str], compress: bool,
     max_message_bytes: int, limits: ConnectionLimits | None = None, values: Mapping[str, Any] | None = None,
-    opens: bool = True, events: EventsSocket | None = None,
+    opens: bool = True, events: EventsSocket | None = None, opening: HttpAddress | None = None,
 ) -> Transport:  # fmt: skip
     """The transport of the profile, still to be opened. Raises NotOpened if that cannot be requested.
 
-    `values` fill in the request that opens a tab by HTTP; without `opens`, where a refusal is expected, the first
-    message is all that is sent. `events`: the socket on which events come, where that is another one.
+    `values` fill in the request that opens a tab by HTTP, which is `opening` if it is not the usual one; without
+    `opens`, a refusal is expected, and a request whose answer is no channel is left out. `events`: the socket on which
+    events come, where that is another one.
     """
     connection = spec.connection
     if connection.transport == "websocket":
@@ -36,10 +37,12 @@ def transport_to(
                 expects_refusal=not opens,
             )  # fmt: skip
         return WebSocket(receiver, upgrade, max_message_bytes=max_message_bytes, limits=limits)
-    opening = connection.opening if opens else None
+    opening = opening or connection.opening
+    if not (opens or connection.by_channel):
+        opening = None
     return HttpStreams(
-        receiver, url, framing=connection.transport,
-        opening=None if opening is None else post_to(opening, spec, url, headers=headers, values=values or {}),
+        receiver, url, framing=_framing(spec), is_channel=connection.by_channel, expects_refusal=not opens,
+        opening=None if opening is None else _opening(opening, spec, url, headers, values or {}),
         envelope=spec.frame.codecs[0].startswith("sse"), max_message_bytes=max_message_bytes, limits=limits,
     )  # fmt: skip
 
@@ -54,13 +57,16 @@ def post_to(
     not known.
     """
     parts = urlsplit(url)
-    path = f"{parts.path.rstrip('/') if address.path else parts.path}{fill(address.path, quoted(values))}" or "/"
+    if address.is_whole_value:
+        place = urlsplit(urljoin(url, str(fill(address.path, values))))
+        path = f"{place.path}?{place.query}" if place.query else place.path
+    else:
+        path = f"{parts.path.rstrip('/') if address.path else parts.path}{fill(address.path, quoted(values))}" or "/"
     if parts.query:
         path += f"{'&' if '?' in path else '?'}{parts.query}"
     own = {name: filled_or_none(template, values) for name, template in address.headers.items()}
-    framing: Framing = "ndjson" if spec.connection.transport == "ndjson" else "sse"
     usual = {
-        "Accept": accepts(framing) if address.streams else "application/json",
+        "Accept": accepts(_framing(spec)) if address.streams else "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "greenlight",
     }
@@ -69,5 +75,19 @@ def post_to(
     given = {**headers, **{name: value for name, value in own.items() if value is not None}}
     named = {name.lower() for name in given}
     together = {**{name: value for name, value in usual.items() if name.lower() not in named}, **given}
-    streams = address.streams and address is not spec.connection.opening
-    return Post(address.method, path, tuple(together.items()), label, streams)
+    return Post(address.method, path, tuple(together.items()), label, address.streams)
+
+
+def _opening(
+    address: HttpAddress, spec: Spec, url: str, headers: Mapping[str, str], values: Mapping[str, Any]
+) -> Post:  # fmt: skip
+    """The request that opens a tab. Where its answer is no channel, no stream is expected. Raises NotOpened."""
+    try:
+        post = post_to(address, spec, url, headers=headers, values=values)
+    except KeyError as error:
+        raise NotOpened(f"the request that opens the connection needs {error}, which is not known yet") from error
+    return post if spec.connection.by_channel else post._replace(streams=False)
+
+
+def _framing(spec: Spec) -> Framing:
+    return "ndjson" if spec.connection.transport == "ndjson" else "sse"

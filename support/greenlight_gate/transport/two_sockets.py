@@ -111,6 +111,8 @@ class TwoSockets:
 
     # The transport ----------------------------------------------------------------------------------------------
 
+    last_event_id = ""
+
     @property
     def can_send(self) -> bool:
         """Until either side has begun to close."""

@@ -39,6 +39,8 @@ class WebSocket(asyncio.Protocol):
         "can_send", "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
+    last_event_id = ""
+
     def __init__(
         self, receiver: Receiver, upgrade: Upgrade, *, max_message_bytes: int, limits: ConnectionLimits | None = None
     ) -> None:

@@ -1,5 +1,6 @@
 """How a connection comes about: requests before it, its address, and the steps of its handshake."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from greenlight_gate.wire.http_call import HttpCall
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
+_WHOLE_VALUE = re.compile(r"\{\w+\}")
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
@@ -23,6 +25,11 @@ class HttpAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: dict[str, str] = {}
     streams: bool = True
+
+    @property
+    def is_whole_value(self) -> bool:
+        """Whether the path is one captured value, which is a URL as the server gave it: relative to the target's."""
+        return _WHOLE_VALUE.fullmatch(self.path) is not None
 
 
 class EventsSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,14 +53,15 @@ class EventsSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[connection]: where and how the connection is opened.
 
-    `transport`: a WebSocket, or HTTP requests whose answers stream: server-sent events, or lines of JSON. `path` is put
-    behind the target's url; `query` and `headers` are added, but those whose value is null (no token).
-    `max_frame_bytes` 0 is the target's own limit. `runs`: whether a connection answers many questions at once, one
-    after the other, or only one in its life. `opening`, by HTTP: the request with which a tab begins, if there is one.
-    `events`: the socket on which events come, where that is another one.
+    `transport`: a WebSocket, or HTTP requests whose answers stream: server-sent events, or lines of JSON; or a channel,
+    one event stream that stays open, and HTTP requests beside it. `path` is put behind the target's url; `query` and
+    `headers` are added, but those whose value is null (no token). `max_frame_bytes` 0 is the target's own limit.
+    `runs`: whether a connection answers many questions at once, one after the other, or only one in its life.
+    `opening`, by HTTP: the request with which a tab begins, if there is one; the answer to that of a channel is its
+    event stream. `events`: the socket on which events come, where that is another one.
     """
 
-    transport: Literal["websocket", "sse", "ndjson"] = "websocket"
+    transport: Literal["websocket", "sse", "ndjson", "channel"] = "websocket"
     opening: HttpAddress | None = None
     path: str = ""
     query: dict[str, str] = {}
@@ -67,6 +75,16 @@ class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def by_http(self) -> bool:
         """Whether each message is an HTTP request of its own."""
         return self.transport != "websocket"
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether all that the server sends comes on one event stream."""
+        return self.transport == "channel"
+
+    @property
+    def has_stream_for_each(self) -> bool:
+        """Whether each request is answered on a stream of its own."""
+        return self.by_http and not self.by_channel
 
 
 class HttpRequest(HttpCall, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +132,8 @@ class ResumeSpec(msgspec.Struct, frozen=True):
     """[resume]: what is different where a user connects again to go on with a conversation.
 
     `connection`: where it is opened then. `before` and `handshake` take the place of the usual ones; None: the usual
-    ones. In all of it {thread}, {run} and {last_seq} say what is resumed.
+    ones. In all of it {thread}, {run} and {last_seq} say what is resumed, and
+    {last_event_id} what an EventSource would send: the id of the last event that came on the channel, null without.
     """
 
     connection: ConnectionSpec
@@ -136,14 +155,17 @@ def read_connection(data: dict[str, Any], name: str = "connection") -> Connectio
     if isinstance(section.get("runs"), str):
         one_of(section["runs"], ("many", "one_at_a_time", "one"), f"{name}.runs")
     if isinstance(section.get("transport"), str):
-        one_of(section["transport"], ("websocket", "sse", "ndjson"), f"{name}.transport")
+        one_of(section["transport"], ("websocket", "sse", "ndjson", "channel"), f"{name}.transport")
     connection: ConnectionSpec = convert(section, ConnectionSpec, name)
     if connection.path and not connection.path.startswith(("/", "?")):
         raise ProfileError(f"{name}.path: expected a path that begins with /, got {connection.path!r}")
     if connection.opening is not None:
         if not connection.by_http:
-            raise ProfileError(f'{name}.opening: expected it where transport is "sse" or "ndjson", got a WebSocket')
+            raise ProfileError(f"{name}.opening: expected it where the transport is HTTP, got a WebSocket")
         _check_path(connection.opening, f"{name}.opening")
+    elif connection.by_channel:
+        example = '{ method = "GET", path = "/events" }'
+        raise ProfileError(f"{name}.opening: expected the request that opens the channel, for instance {example}")
     events = connection.events
     if events is not None and connection.by_http:
         raise ProfileError(f'{name}.events: expected it where transport is "websocket", got {connection.transport!r}')
@@ -163,13 +185,15 @@ def read_addresses(send: dict[str, Any], connection: ConnectionSpec) -> tuple[di
             raise ProfileError(f'{where}: expected the address of the request, for instance {{ path = "/chat" }}')
         body = dict(template)
         address: HttpAddress = convert(body.pop("http"), HttpAddress, where)
+        if connection.by_channel:
+            address = msgspec.structs.replace(address, streams=False)
         _check_path(address, where)
         templates[name], found[name] = body, address
     return templates, found
 
 
 def _check_path(address: HttpAddress, where: str) -> None:
-    if address.path and not address.path.startswith("/"):
+    if address.path and not (address.path.startswith("/") or address.is_whole_value):
         raise ProfileError(f"{where}.path: expected a path that begins with /, got {address.path!r}")
 
 
@@ -191,12 +215,15 @@ def read_resume(data: dict[str, Any], connection: ConnectionSpec) -> ResumeSpec 
     if "resume" not in data:
         return None
     section = table(data, "resume")
-    known(section, ("path", "query", "headers", "before", "handshake"), "resume")
+    known(section, ("path", "query", "headers", "opening", "before", "handshake"), "resume")
     own = {key: value for key, value in section.items() if key not in ("before", "handshake")}
+    if "opening" in own:
+        own["transport"] = connection.transport
     changed = read_connection({"connection": own}, "resume")
     return ResumeSpec(
         msgspec.structs.replace(
             connection,
+            opening=changed.opening or connection.opening,
             path=changed.path or connection.path,
             query={**connection.query, **changed.query},
             headers={**connection.headers, **changed.headers},

@@ -155,6 +155,11 @@ class Spec(msgspec.Struct, frozen=True):
     choices: Choices | None = None
 
     @property
+    def endpoints(self) -> frozenset[str]:
+        """The names of the values that are addresses of requests: the server gives each connection its own."""
+        return frozenset(address.path[1:-1] for address in self.addresses.values() if address.is_whole_value)
+
+    @property
     def scope_names(self) -> tuple[str, ...]:
         """The values of a connection that say whether a frame is its own."""
         return tuple(term.value.removeprefix("$") for term in self.scope if term.op == "same_as")
@@ -227,11 +232,13 @@ class Spec(msgspec.Struct, frozen=True):
         before = self.before if resume is None or resume.before is None else resume.before
         sent = [self.steps[index].send for index in self.steps_to_take(resumes=resumes)]
         events = [] if connection.events is None else connection.events.templates
+        opening = connection.opening
         parts = [
             connection.path,
             connection.query,
             connection.headers,
             *events,
+            *(() if opening is None else (opening.path, opening.headers)),
             *(each.templates for each in before),
             *sent,
         ]
@@ -440,9 +447,13 @@ def _complete_inputs(spec: Spec, shown: set[EventKind]) -> None:
 
 
 def _complete_by_http(spec: Spec) -> None:
-    """What only a connection can do that stays open."""
-    for name, there in (("handshake", spec.steps), ("answer", spec.answers), ("send.ping", "ping" in spec.send)):
-        if there and spec.connection.by_http:
+    """What only a connection can do that stays open, and what only a frame can that has no address."""
+    connection = spec.connection
+    apart = connection.has_stream_for_each
+    steps = [step for step in spec.steps if apart or step.send is not None]
+    parts = (("handshake", steps), ("answer", spec.answers), ("send.ping", apart and "ping" in spec.send))
+    for name, there in parts:
+        if there and connection.by_http:
             came = f"connection.transport = {spec.connection.transport!r}"
             raise ProfileError(f"{name}: expected none by HTTP, where each message is a request of its own, got {came}")
 
@@ -548,7 +559,7 @@ def _filled(spec: Spec) -> None:
     if spec.choices is not None:
         check_template(msgspec.structs.asdict(spec.choices), "choices", everywhere)
     for where, part in _templates(spec):
-        resumed = ("thread", "run", "last_seq") if where.startswith("resume.") else ()
+        resumed = ("thread", "run", "last_seq", "last_event_id") if where.startswith("resume.") else ()
         check_template(part, where, (*resumed, *everywhere))
     for where, name in _names(spec):
         one_of(name.removeprefix("$"), {*captured, *RESERVED}, where)

@@ -11,7 +11,7 @@ from greenlight_gate.wire.errors import one_of
 EVERYWHERE = ("uuid", "now", "now_s", "now_ms", "counter", "user", "user_name", "token")
 # Values that are there without being captured; nothing else may be called so.
 RESERVED = frozenset({*EVERYWHERE, "request", "request_number", "prompt", "thread", "run", "nonce", "last_seq",
-                      "open_tools", "events", "item"})  # fmt: skip
+                      "last_event_id", "open_tools", "events", "item"})  # fmt: skip
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _HINT = " (a brace that means itself is written twice)"
 

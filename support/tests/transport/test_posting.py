@@ -22,3 +22,17 @@ from support.tests.wire.recorded import shipped
 def test_the_address_of_a_message(url: str, path: str, target: str) -> None:
     post = post_to(HttpAddress(path), shipped("ag-ui-sse").spec, url, headers={}, values={"run": "a/b"})
     assert post.path == target
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ("/messages?session=1", "/messages?session=1"),
+        ("http://h/messages/?session=a%2Fb", "/messages/?session=a%2Fb"),
+        ("messages", "/api/messages"),
+    ],
+)
+def test_an_address_that_the_server_has_given_is_taken_as_it_is(given: str, target: str) -> None:
+    values = {"endpoint": given}
+    post = post_to(HttpAddress("{endpoint}"), shipped("ag-ui-sse").spec, "http://h/api/sse", headers={}, values=values)
+    assert post.path == target

@@ -161,6 +161,42 @@ def test_broken_profiles_by_http(old: str, new: str, begins: str, mentions: str)
     assert mentions in str(caught.value)
 
 
+BY_CHANNEL = BY_HTTP.replace(
+    'transport = "sse"', 'transport = "channel"\nopening = { method = "GET", path = "/events" }'
+)
+# What only a profile over a channel can get wrong: as ERRORS.
+BY_CHANNEL_ERRORS = [
+    (
+        'opening = { method = "GET", path = "/events" }',
+        "",
+        "connection.opening: ",
+        "the request that opens the channel",
+    ),
+    ('path = "/chat"', 'path = "{endpoint}"', "send.start.http.path: ", "unknown name 'endpoint'"),
+    ("[promises]", '[[handshake]]\nsend = { type = "hi" }\n[promises]', "handshake: ", "each message is a request"),
+    ("[promises]", "[[answer]]\nwhen = { a = 1 }\nsend = { b = 1 }\n[promises]", "answer: ", "expected none by HTTP"),
+    ("[promises]", '[resume]\nopening = { path = "events" }\n[promises]', "resume.opening.path: ", "begins with /"),
+    ('path = "/events"', 'path = "/{last_event_id}"', "connection.opening: ", "unknown name 'last_event_id'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "begins", "mentions"), BY_CHANNEL_ERRORS)
+def test_broken_profiles_over_a_channel(old: str, new: str, begins: str, mentions: str) -> None:
+    assert Profile.from_toml(BY_CHANNEL).spec.connection.by_channel
+    with pytest.raises(ProfileError) as caught:
+        Profile.from_toml(BY_CHANNEL.replace(old, new, 1))
+    assert str(caught.value).startswith(begins)
+    assert mentions in str(caught.value)
+
+
+def test_over_a_channel_a_message_of_the_server_may_be_waited_for_and_name_where_requests_go() -> None:
+    waits = '[[handshake]]\nexpect = { type = "endpoint" }\ncapture = { endpoint = "url" }\n[promises]'
+    toml = BY_CHANNEL.replace('path = "/chat"', 'path = "{endpoint}"').replace("[promises]", waits)
+    spec = Profile.from_toml(toml).spec
+    assert spec.endpoints == {"endpoint"}
+    assert not spec.addresses["start"].streams
+
+
 def test_the_profile_by_http_differs_from_the_default_only_where_it_has_to() -> None:
     default, by_http = (
         tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("agent-events", "agent-events-sse")

@@ -70,14 +70,20 @@ class ProxiedUser:
         self.prepare_try: Callable[[ResumableSession], None] = lambda _: None
         host, port = suite.target.endpoint
         self._holds = False
+        # The connections through the proxy before the session.
+        self._earlier: frozenset[Link] = frozenset()
         self.proxy = FaultProxy(host, port, source=source, each=self._gate_of_each)
 
     def _gate_of_each(self) -> tuple[Gate]:
-        """The gate of a new connection of the tab: by HTTP, a request may open one."""
+        """The gate of a new connection of the tab: by HTTP, a request may open one. A channel brings all events."""
         gate = Gate()
-        if self._holds:
+        if self._holds and not self._has_channel:
             gate.shut()
         return (gate,)
+
+    @property
+    def _has_channel(self) -> bool:
+        return self.suite.profile.spec.connection.by_channel
 
     @property
     def link(self) -> Link:
@@ -87,8 +93,12 @@ class ProxiedUser:
 
     @property
     def gate(self) -> Gate:
-        """The gate that can hold frames, of the latest connection that has one: one that is being opened has none."""
-        link = next((link for link in reversed(self.proxy.links) if link.own), self.link)
+        """The gate that can hold frames, of the connection that events come on.
+
+        That is the first one of a channel, else the latest that has a gate: one that is being opened has none.
+        """
+        links = [link for link in self.proxy.links if link.own and link not in self._earlier]
+        link = self.link if not links else links[0 if self._has_channel else -1]
         gate = link.own[0]
         assert isinstance(gate, Gate)
         return gate
@@ -101,6 +111,7 @@ class ProxiedUser:
 
     async def _connect(self, token: Token | None, attempt: int, naming: Naming = NOTHING_NAMED) -> None:
         shown = token or await self.suite.access.token_for(self.persona)
+        self._earlier = frozenset(self.proxy.links)
         try:
             await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address, naming=naming)
         except NotConnected as error:

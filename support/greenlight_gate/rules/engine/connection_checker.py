@@ -72,7 +72,8 @@ class ConnectionChecker:
         by_http, promises = profile.spec.connection.by_http, profile.promises
         self.requests = OpenRequests(
             registry, user, connection, self.report,
-            by_http=by_http, runs_end_with_connection=promises.runs_end_with_connection,
+            by_http=profile.spec.connection.has_stream_for_each,
+            runs_end_with_connection=promises.runs_end_with_connection,
         )  # fmt: skip
         self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready, by_http=by_http)
@@ -591,7 +592,8 @@ class ConnectionChecker:
     def _closed_by_backend(self, by: str, code: int | None, at: float, n: int, *, reason: str) -> None:
         came = _end(by, code)
         given_up = self.connection_rules.given_up(by, reason, self.registry.stalls)
-        expired = self.expiry is not None and self.expiry.closed(code, came, at, n)
+        ended = by == "server" and code is None
+        expired = self.expiry is not None and self.expiry.closed(code, came, at, n, in_order=ended)
         if given_up or self.connection_rules.flooded:
             self.requests.owe_nothing()
         elif expired:
@@ -632,7 +634,9 @@ class ConnectionChecker:
 
 
 def _end(by: str, code: int | None) -> str:
-    return f"a close with {code}" if by == "server" else "an end without a close frame"
+    if by == "server":
+        return f"a close with {code}" if code is not None else "the end of the event stream"
+    return "an end without a close frame"
 
 
 def _of_form(event: Event) -> tuple[Problem, ...]:
