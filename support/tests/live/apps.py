@@ -24,7 +24,6 @@ ENVIRON = {
     "LIVE_PASSWORD": "local-test-password",
     "LIVE_MODEL_URL": f"http://127.0.0.1:{MODEL_PORT}/v1",
     "CHAINLIT_AUTH_SECRET": SECRET,
-    "JUPYTER_TOKEN": "local-test-token",
 }
 
 
