@@ -243,6 +243,8 @@ async def talk(connection: ServerConnection) -> None:
             )
             if answer:
                 await send(connection, answer)
+    except ConnectionClosed:
+        pass
     finally:
         over.cancel()
         for session in sessions.values():
