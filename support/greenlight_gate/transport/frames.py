@@ -15,6 +15,8 @@ except ImportError:  # where websockets was built without its C extension
     from websockets.utils import apply_mask
 
 _WHOLE_TEXT: Final = 0x81
+_SHORT_TEXT: Final = 0x8100
+_LONG_TEXT: Final = 0x817E
 _WHOLE_PING: Final = 0x89
 _WHOLE_PONG: Final = 0x8A
 _LONGEST_CONTROL: Final = 125
@@ -24,27 +26,30 @@ _MASKED = 0x80
 _KINDS = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _MASKS_AT_ONCE = 1_024
 _masks: deque[bytes] = deque()
+two_numbers: Final = struct.Struct("!HH").unpack_from
 
 
 def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
     """Appends the payloads of the plain text frames from `start` on, each of at most `most` bytes, to `frames`.
 
-    Returns where it stopped: at the end, at a frame that is not all there, or at one that is not plain.
+    Returns where it stopped: at the end, at a frame that is not all there, at one that is not plain, or at the last one
+    if its payload has less than two bytes.
     """
     end = len(data)
     append = frames.append
-    while start + 2 <= end and data[start] == _WHOLE_TEXT:
-        size = data[start + 1]
-        if size < _IN_TWO_BYTES:
-            body = start + 2
-        elif size == _IN_TWO_BYTES and start + 4 <= end:
-            size = data[start + 2] << 8 | data[start + 3]
+    # The two numbers are its first two bytes, and a length or the beginning of its payload.
+    while start + 4 <= end:
+        head, size = two_numbers(data, start)
+        if head == _LONG_TEXT:
             body = start + 4
+        elif _SHORT_TEXT <= head < _LONG_TEXT:
+            size = head - _SHORT_TEXT
+            body = start + 2
         else:
-            break
+            return start
         stop = body + size
         if stop > end or size > most:
-            break
+            return start
         append(data[body:stop])
         start = stop
     return start

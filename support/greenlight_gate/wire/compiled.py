@@ -4,7 +4,7 @@ Only frames that are plainly right are read here; for anything else `read` retur
 (`explain`) takes over. Text from the profile reaches the source only as a repr() literal, never as a name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any, Protocol
@@ -22,6 +22,10 @@ class FastReader(Protocol):
 
     def __call__(self, data: bytes, is_ascii: bool = False) -> Event | Control | None:
         """Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError for no JSON of the shapes known."""
+
+
+# Reads text frames of ASCII that are all events, with None for one that needs explaining; raises for any other frame.
+EventsReader = Callable[[Sequence[bytes]], list[Event | None]]
 
 
 # All types allow null, which is what an absent member reads as: the wire may write either. A struct without fields
@@ -137,8 +141,8 @@ class _Source:
         return self.locals[path]
 
 
-def compile_reader(spec: Spec) -> FastReader:
-    """The reader of text frames (UTF-8 JSON) of a plain profile."""
+def compile_reader(spec: Spec) -> tuple[FastReader, EventsReader | None]:
+    """The reader of text frames (UTF-8 JSON) of a plain profile, and that of several events, where there can be one."""
     root = _Node()
     for path in spec.frame.kind:
         root.add(path, str)
@@ -148,7 +152,7 @@ def compile_reader(spec: Spec) -> FastReader:
         for path in (*control.when, *control.capture.values()):
             root.add(path)
     if root.is_mixed():
-        return read_nothing
+        return read_nothing, None
     return _by_tag(spec, _dispatch(spec, root, msgspec.json.Decoder(root.struct("Frame")).decode))
 
 
@@ -182,20 +186,20 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> FastReader:
     return reader
 
 
-def _by_tag(spec: Spec, any_frame: FastReader) -> FastReader:
+def _by_tag(spec: Spec, any_frame: FastReader) -> tuple[FastReader, EventsReader | None]:
     """Reads events with a decoder that knows only the fields of their kind; `any_frame` reads all that is none.
 
     Only where the kind stands at the root: the decoder looks for it there before it decodes the rest.
     """
     where, kinds = spec.frame.kind[0], [kind for event in spec.events.values() for kind in event.kinds]
     if "." in where or len(set(kinds)) < len(kinds):
-        return any_frame
+        return any_frame, None
     readers: dict[Any, Callable[[Any], Event | None]] = {}
     for event in spec.events.values():
         root = _Node()
         root.add_event(event)
         if root.is_mixed() or where in root.children:
-            return any_frame
+            return any_frame, None
         reader = _event_reader(event, root, 0)
         readers |= {root.struct("Frame", tag_field=where, tag=kind): reader for kind in event.kinds}
     decode = msgspec.json.Decoder(reduce(or_, readers)).decode
@@ -208,7 +212,10 @@ def _by_tag(spec: Spec, any_frame: FastReader) -> FastReader:
             return any_frame(data, True)
         return readers[type(frame)](frame)
 
-    return read
+    def read_events(frames: Sequence[bytes]) -> list[Event | None]:
+        return [readers[type(frame)](frame) for frame in map(decode, frames)]
+
+    return read, read_events
 
 
 def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:

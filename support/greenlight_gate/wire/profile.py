@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,7 +32,7 @@ class Profile:
         self.spec = spec
         self.plain = spec.plain
         self._machine = None if spec.plain else CompiledProfile(spec)
-        self.fast = compile_reader(spec) if spec.plain else read_nothing
+        self.fast, self._read_events = compile_reader(spec) if spec.plain else (read_nothing, None)
         # All connections share it.
         self._plain_reader = PlainReader(self)
 
@@ -67,6 +67,18 @@ class Profile:
             if reading is not None:
                 return reading
         return self.explain(data, binary=binary)
+
+    def events(self, frames: Sequence[bytes]) -> list[Event | None] | None:
+        """The events that these text frames of ASCII are, for those who count microseconds; None if not all are events.
+
+        A single None stands for a frame that `explain` must read.
+        """
+        if self._read_events is None:
+            return None
+        try:
+            return self._read_events(frames)
+        except UNREADABLE:
+            return None
 
     def explain(self, data: bytes, *, binary: bool = False) -> Reading:
         """The same by the slow reader, which reports what is wrong."""

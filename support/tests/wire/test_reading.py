@@ -68,6 +68,14 @@ def test_an_event_whole() -> None:
     assert PROFILE.explain(data) == READ
 
 
+def test_events_are_read_together_unless_one_of_the_frames_is_none() -> None:
+    data = json.dumps(FRAME).encode()
+    assert PROFILE.events([data, data]) == [READ, READ]
+    assert PROFILE.events([data, b'{"type":"pong"}']) is None
+    assert PROFILE.events([data, b"{"]) is None
+    assert PROFILE.events([data, json.dumps(FRAME | {"run_id": None}).encode()]) == [READ, None]
+
+
 @pytest.mark.parametrize(
     ("frame", "reading"),
     [

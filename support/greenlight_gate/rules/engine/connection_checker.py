@@ -318,15 +318,29 @@ class ConnectionChecker:
             search.keep(frames, n, len(read))
         else:
             search.last.append((n, frames))
-        fast, event, is_ascii = self.profile.fast, self.event, read.isascii()
+        is_ascii = read.isascii()
+        events = self.profile.events(frames) if is_ascii else None
+        if events is None:
+            self._read_each(frames, at, n, is_ascii=is_ascii)
+            return
+        judge = self.event
+        for number, event in enumerate(events, n):
+            if event is not None:
+                judge(event, at, number)
+            else:
+                self.take(self.profile.explain(frames[number - n]), at, number)
+
+    def _read_each(self, frames: Sequence[bytes], at: float, n: int, *, is_ascii: bool) -> None:
+        """Reads and judges frames one by one: not all of them are plainly events."""
+        fast, plain = self.profile.fast, self.profile.plain
         for number, data in enumerate(frames, n):
             try:
                 reading = fast(data, is_ascii)
             except UNREADABLE:
                 reading = None
             if type(reading) is Event:
-                event(reading, at, number)
-            elif reading is None and self.profile.plain:
+                self.event(reading, at, number)
+            elif reading is None and plain:
                 self.take(self.profile.explain(data), at, number)
             else:
                 self.take(reading if reading is not None else self.reader.read(data), at, number)
