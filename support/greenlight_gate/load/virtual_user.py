@@ -171,23 +171,22 @@ class VirtualUser:
 
     def on_texts(self, texts: list[bytes], at: float) -> None:
         """Text messages have come."""
-        context = self._context
+        context, meters = self._context, self._meters
         if at - context.watch.looked_at > STALL_S:
             context.look(at)
-        self.longest_s = max(self.longest_s, at - self.last_at)
+        silent_s = at - self.last_at
+        self.longest_s = max(self.longest_s, silent_s)
         self.last_at = at
-        n = self._n + 1
-        self._n += len(texts)
-        meters = self._meters
-        meters.messages += len(texts)
+        count, n = len(texts), self._n + 1
+        self._n += count
+        meters.messages += count
         kept = self._kept
         kept.append((n, at, texts))
         if len(kept) > _MOST_KEPT:
             del kept[:-_MOST_KEPT]
-        checker = self.checker
         # Without their headers: the two bytes of a length may be any letters.
-        checker.received_together(b"\n".join(texts) if len(texts) > 1 else texts[0], texts, at, n)
-        stamps = checker.stamps
+        self.checker.received_together(b"\n".join(texts) if count > 1 else texts[0], texts, at, n)
+        stamps = self.checker.stamps
         if stamps:
             zero = meters.stamp_zero
             # What was sent before the shard stood still, or meanwhile, waited for the shard.

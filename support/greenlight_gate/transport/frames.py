@@ -26,6 +26,7 @@ _MASKED = 0x80
 _KINDS = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _MASKS_AT_ONCE = 1_024
 _masks: deque[bytes] = deque()
+_all_masks: Final = struct.Struct("4s" * _MASKS_AT_ONCE)
 two_numbers: Final = struct.Struct("!HH").unpack_from
 
 
@@ -113,6 +114,5 @@ def _mask() -> bytes:
 
 def _more_masks() -> bytes:
     """A mask from the system's random numbers, as the section demands; many at a time, since asking costs."""
-    random = os.urandom(4 * _MASKS_AT_ONCE)
-    _masks.extend(random[start : start + 4] for start in range(4, len(random), 4))
-    return random[:4]
+    _masks.extend(_all_masks.unpack(os.urandom(_all_masks.size)))
+    return _masks.popleft()

@@ -5,7 +5,6 @@ the last texts. Only where pieces are found that may belong together, the texts 
 their places. All of it is bounded, whatever comes.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
@@ -49,7 +48,7 @@ class CanaryScan:
 
     `own`: the owner codes of the user's own canaries. `seen_own`: one of them was seen here.
     `others`: the owners of all other canaries that were seen here, with the record of the first.
-    `last`: what came last, frames that were read together with the number of the first of them.
+    `last`: what came last, frames that were read together with the number of the first of them; `most_last` of those.
     `expecting`: the next frames have to be looked at one by one, for one may hold the rest of a canary.
     `what` names a frame, for reports. `knows`: whether there is a user of this name.
     """
@@ -63,7 +62,9 @@ class CanaryScan:
         self.expecting = False
         self._own_code = owner_code(user)
         self._what = what
-        self.last: deque[tuple[int, Sequence[bytes]]] = deque(maxlen=_MOST_BEFORE)
+        # A list, since a deque takes 760 bytes, for each of thousands of users.
+        self.last: list[tuple[int, Sequence[bytes]]] = []
+        self.most_last = _MOST_BEFORE
         self._begun = (0, b"")
         self._expected = 0
         self._cut: list[tuple[Sighting, str, int]] = []
@@ -73,7 +74,7 @@ class CanaryScan:
         self._streams: TextStreams | None = None
         self._streaming = 0
         self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
-        self._last_others: deque[tuple[int, str, bytes]] = deque(maxlen=_MOST_FOLLOWED)
+        self._last_others: list[tuple[int, str, bytes]] = []
 
     def typed(self, text: str) -> None:
         """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
@@ -116,8 +117,7 @@ class CanaryScan:
         since = takewhile(lambda before: before[0] >= self._piece_n, self._frames_before(n))
         frames = b"\n".join((*(before for _, before in since), data))
         self._piece_n = n
-        if self.last.maxlen != _MOST_FOLLOWED:
-            self.last = deque(self.last, maxlen=_MOST_FOLLOWED)
+        self.most_last = _MOST_FOLLOWED
         return canary_search.in_pieces(frames)
 
     def _stream(self, begins: bool, n: int, data: bytes, place: str = "") -> Seen:
@@ -173,11 +173,14 @@ class CanaryScan:
 
     def keep(self, frames: Sequence[bytes], n: int, size: int) -> None:
         """Remembers frames of `size` bytes in all, the first of them numbered `n`, until a few more have come."""
-        if size > LONGEST_KEPT and self.last.maxlen == _MOST_FOLLOWED:
+        if size > LONGEST_KEPT and self.most_last == _MOST_FOLLOWED:
             frames = tuple(map(_kept, frames))
         elif size > LONGEST_KEPT:
             frames, n = (_kept(frames[-1]),), n + len(frames) - 1
-        self.last.append((n, frames))
+        last = self.last
+        last.append((n, frames))
+        if len(last) > self.most_last:
+            del last[0]
 
     def _befores(self, n: int) -> list[tuple[int, bytes]]:
         """The frames before, the latest first, and the one that holds the beginning of a canary."""
@@ -209,6 +212,7 @@ class CanaryScan:
                 begins = canary_search.in_pieces(b"\n".join((*before, data)))
             seen += self._stream(begins, n, data, f"({where})")
         self._last_others.append((n, f"({where})", _kept(data, MOST_CARRIED // 2)))
+        del self._last_others[:-_MOST_FOLLOWED]
         return seen
 
     def finish(self) -> Seen:

@@ -27,7 +27,7 @@ from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.continuity import MOST_KEYS
 from greenlight_gate.rules.engine import canary_search, forbidden_text
-from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, CanaryScan
+from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.correlation import Correlation
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.expected import observable
@@ -281,10 +281,7 @@ class ConnectionChecker:
         if not clean and forbidden_text.suspicious(data):
             content.on_forbidden(forbidden_text.search(data), n, self.report)
         if clean and not search.expecting:
-            if len(data) > LONGEST_KEPT:
-                search.keep((data,), n, len(data))
-            else:
-                search.last.append((n, (data,)))
+            search.keep((data,), n, len(data))
         elif seen := search.frame(data, n):
             isolation.on_canaries(seen, self.report)
         if reading is None:
@@ -314,10 +311,8 @@ class ConnectionChecker:
         if search.expecting or canary_search.suspicious(read):
             for number, data in enumerate(frames, n):
                 isolation.on_canaries(search.frame(data, number), self.report)
-        elif len(read) > LONGEST_KEPT:
-            search.keep(frames, n, len(read))
         else:
-            search.last.append((n, frames))
+            search.keep(frames, n, len(read))
         is_ascii = read.isascii()
         events = self.profile.events(frames) if is_ascii else None
         if events is None:

@@ -4,7 +4,7 @@ Decided once, for all. What an event says wrongly of itself is reported by `rule
 another user by `rules/isolation.py`.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
@@ -37,8 +37,9 @@ class Correlation:
         self.foreign_leaks = foreign_leaks
         self.user_id: str | None = None
         self.foreign_frames: Counter[str] = Counter()
-        self._sent: deque[str] = deque(maxlen=_MOST_TEXTS)
-        self._sent_words: set[str] = set()
+        # No deque and no set: each takes hundreds of bytes when it is empty, for each of thousands of users.
+        self._sent: list[str] = []
+        self._sent_words: frozenset[str] = frozenset()
         self.last_foreign = ""
         self._last_foreign_n = 0
 
@@ -52,10 +53,10 @@ class Correlation:
         """What the user has sent: ids in it may be repeated to them, whatever user they belong to."""
         if len(text) <= _LONGEST_TEXT:
             self._sent.append(text)
+            del self._sent[:-_MOST_TEXTS]
             return
-        if len(self._sent_words) >= _MOST_NAMED:
-            self._sent_words.clear()
-        self._sent_words.update(_words_of(text))
+        kept = self._sent_words if len(self._sent_words) < _MOST_NAMED else ()
+        self._sent_words = frozenset((*kept, *_words_of(text)))
 
     def has_named(self, other: OwnedId) -> bool:
         """Whether the user has sent this id, which may be repeated to them."""

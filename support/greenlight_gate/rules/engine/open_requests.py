@@ -41,7 +41,7 @@ class OpenRequests:
         self.runs: dict[str | None, RunState] = {}
         self.orders: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
-        self._stopped: set[str] = set()
+        self._stopped: frozenset[str] = frozenset()
         self._any_behind = False
         self._runs_end_with_connection = runs_end_with_connection
         self._expect: Expect | None = None
@@ -246,7 +246,7 @@ class OpenRequests:
         elif run is not None:
             run.intruder = (self.user, n)
         elif len(self._stopped) < _MOST_STOPPED:
-            self._stopped.add(run_id)
+            self._stopped |= {run_id}
 
     def stopping_unnamed(self, request: str | None, thread: str | None, at: float) -> None:
         """The user asked for a stop that names no run: of this request, else of this thread, else of all on here."""
@@ -337,7 +337,7 @@ class OpenRequests:
         )  # fmt: skip
         if ask.stopped or run.id in self._stopped:
             # It may have waited for others until now, and nothing can stop what has not begun.
-            self._stopped.discard(run.id)
+            self._stopped -= {run.id}
             run.stop_at = at
         if expect is not None and expect.paced:
             run.recent, run.detailed_timing = recent_times(), True
