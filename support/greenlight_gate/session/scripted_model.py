@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx2
 import msgspec
 from msgspec import Struct
 
@@ -129,6 +128,8 @@ class ScriptedModel:
         ]  # fmt: skip
 
     async def _asked(self, last_s: float) -> _Calls:
+        import httpx2  # noqa: PLC0415 -- it takes long, and most targets have no scripted model
+
         where = f"{self.url.rstrip('/').removesuffix('/v1')}/calls"
         try:
             # Nothing is verified at a machine of the team's own, and reading the authorities would take a while.
