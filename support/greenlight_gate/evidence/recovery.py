@@ -1,17 +1,19 @@
-"""How long users need to resume after the suite has cut their connection: from the first reconnect on."""
+"""How long users need to recover after the suite has cut their connection: from the first reconnect on."""
 
-from greenlight_gate.events import Control, Reading
+from greenlight_gate.events import Control, Event, Reading, each
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.rules.engine.suite_stalls import without
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, Stalled
 
 
 class Recovery:
-    """Follows the records of one trace after the other. A user has resumed once the missed events have come.
+    """Follows the records of one trace after the other. A user has recovered once the missed events have come.
 
-    Where nothing can be restored, they are back once the backend says that it is ready, or lets them in where it says
-    nothing. `times`: seconds. `cuts`: the connections that the suite cut, or had no chance to come about. `trying`: the
-    connections on which a user is resuming, and since when; others do not matter.
+    One who restores nothing and asks again has recovered once that is being answered; the time in which they asked for
+    nothing does not count, and neither does a request that may have to wait for another one. Where nothing is asked,
+    it is enough that the backend says that it is ready, or lets them in where it says nothing. `times`: seconds.
+    `cuts`: the connections that the suite cut, or had no chance to come about. `trying`: the connections on which a
+    user is recovering, and since when; others do not matter.
     """
 
     def __init__(self) -> None:
@@ -21,6 +23,8 @@ class Recovery:
         self._away: dict[str, float | None] = {}
         self.trying: dict[str, float] = {}
         self._in: dict[str, float] = {}
+        # How long the reconnect took, and when the user asked again.
+        self._asked: dict[str, tuple[float, float]] = {}
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
@@ -42,12 +46,12 @@ class Recovery:
             self._reconnects(record, reading)
 
     def end_of_trace(self) -> None:
-        """A user who did not ask for missed events has resumed as soon as the connection was accepted."""
+        """A user who asked for nothing has recovered as soon as the connection was accepted."""
         for took in self._in.values():
             self.times.record(took)
         self.cuts.clear()
-        for each in (self._users, self._away, self.trying, self._in):
-            each.clear()
+        for known in (self._users, self._away, self.trying, self._in, self._asked):
+            known.clear()
 
     def _stalled(self, stalled: Stalled) -> None:
         """The suite stood still: that time counts for no user who was away or reconnected meanwhile."""
@@ -55,6 +59,8 @@ class Recovery:
             for name, began in users.items():
                 if began is not None:
                     users[name] = without(began, stalled.at, stalled.for_s)
+        for connection, (took, asked_at) in self._asked.items():
+            self._asked[connection] = took, without(asked_at, stalled.at, stalled.for_s)
 
     def _cut(self, cut: Cut) -> None:
         self.cuts.add(cut.connection)
@@ -70,12 +76,22 @@ class Recovery:
 
     def _reconnects(self, record: AnyRecord, reading: Reading | None) -> None:
         connection = record.connection
-        if isinstance(record, Sent) and record.what == "restore":
-            self._in.pop(connection, None)
+        if isinstance(record, Sent):
+            if record.what == "restore":
+                self._in.pop(connection, None)
+            elif record.what == "start" and not record.refusable and connection in self._in:
+                self._asked[connection] = self._in.pop(connection), record.at
         elif isinstance(record, Received) and isinstance(reading, Control):
             took = record.at - self.trying[connection]
             if reading.name == "restored":
-                self.times.record(took)
-                del self.trying[connection]
+                self._recovered(connection, took)
             elif reading.name == "ready" and connection in self._in:
                 self._in[connection] = took
+        elif connection in self._asked and any(isinstance(part, Event) for part in each(reading)):
+            took, asked_at = self._asked[connection]
+            self._recovered(connection, took + record.at - asked_at)
+
+    def _recovered(self, connection: str, took_s: float) -> None:
+        self.times.record(took_s)
+        del self.trying[connection]
+        self._asked.pop(connection, None)

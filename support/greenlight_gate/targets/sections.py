@@ -144,9 +144,10 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run, while a tool runs as well, since a user
     sees events and no heartbeats; `tool_s`: one tool call in all, for tools during which events come; `grace_s`: what
     may still arrive after a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the
-    server's timestamps; `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost
-    connection is noticed; `stop_s`: until a run that was stopped has ended; `tool_end_s`: until the end of a tool is
-    shown; `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
+    server's timestamps; `recover_s`: until a user whose connection was lost has resumed, or is answered again;
+    `half_open_s`: until a lost connection is noticed; `stop_s`: until a run that was stopped has ended; `tool_end_s`:
+    until the end of a tool is shown; `token_leeway_s`: for how long a token is accepted after its end, if that is
+    declared.
     The rules' own budgets, bounded.
     """
 

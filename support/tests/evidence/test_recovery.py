@@ -34,7 +34,19 @@ def test_from_the_first_of_several_tries() -> None:
 
 def test_without_a_restore_until_the_backend_is_ready() -> None:
     talk = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, handshake_ms=50.0)
-    assert times(talk.ask("q2", connection="c2"))[:2] == [1, 0.15]
+    assert times(talk)[:2] == [1, 0.15]
+
+
+def test_without_a_restore_until_what_is_asked_again_is_being_answered() -> None:
+    talk = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, handshake_ms=50.0)
+    # It took 0.15 s until the backend was ready, and 0.1 s until it answered; in between the user asked for nothing.
+    talk.wait(30).ask("q2", connection="c2").started("r2", connection="c2", request="q2")
+    assert times(talk)[:2] == [1, 0.25]
+
+
+def test_a_user_who_asks_again_in_vain_has_not_recovered() -> None:
+    talk = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, handshake_ms=50.0)
+    assert times(talk.ask("q2", connection="c2")) == []
 
 
 def test_whoever_never_comes_back_or_never_left_has_no_time() -> None:
