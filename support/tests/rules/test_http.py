@@ -68,6 +68,13 @@ TRACES: list[tuple[str, Play, set[str]]] = [
      {"CONNECTION-3", "LIFECYCLE-2"}),
     ("a tab that is closed during an answer", lambda t: half(t).close("client", None), set()),
     ("a stream that the suite has cut", lambda t: half(t).cut("RST").close("nobody", None), set()),
+    ("what is left of a cut answer in the next stream",
+     lambda t: half(t).cut("RST").close("nobody", None).open("Ada", "c2").ask("q2", Expect(), "c2")
+     .thinking(connection="c2").started("r2", connection="c2", request="q2", thread="t2")
+     .completed("r2", connection="c2", request="q2", thread="t2"), {"IDENTITY-1"}),
+    ("another answer in the thread of a cut one",
+     lambda t: half(t).cut("RST").close("nobody", None).open("Ada", "c2").ask("q2", Expect(), "c2", thread="t1")
+     .started("r2", connection="c2", request="q2", seq=7).completed("r2", connection="c2", request="q2", seq=9), set()),
     ("a stream of another user refused",
      lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 403, request=None, body=ERROR), set()),
     ("a stream of another user refused by another status",
