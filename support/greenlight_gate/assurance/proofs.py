@@ -119,6 +119,10 @@ _BY_SCENARIO = {
         closed_stream_stops_its_run closed_stream_leaves_its_run""",
     "resilience/4: Heartbeats go on while tools run": "heartbeats_stop_while_tools_run",
     "resilience/4: A connection that no longer responds is closed, and an idle one stays open": "idle_cut_after",
+    "resilience/8: A question whose answer is reset is asked again and has the right answer": """
+        rest_of_a_cut_answer_in_the_next""",
+    "resilience/8: The next question in a conversation whose last answer was cut has the right answer": """
+        cut_answer_locks_its_conversation""",
     "resilience/7: Events pass a proxy that buffers answers as they happen": "streams_may_be_buffered",
     "resilience/7: An answer that waits for an approval outlasts a proxy that ends idle connections": """
         no_heartbeats_while_a_user_is_asked""",
@@ -172,6 +176,8 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "tool_never_returns": {"silence_s": 3.0, "tool_s": 1.0},
     # Open runs are looked at for so long.
     "runs_of_users_who_left_never_end": {"run_s": 3.0},
+    # For so long the run of a cut answer may hold its conversation.
+    "cut_answer_locks_its_conversation": {"run_s": 3.0},
     # What comes after three or four seconds is late by its own rule, and is no silence.
     "parallel_results_held_back": {"silence_s": 5.0, "tool_s": 10.0},
     "tool_end_shown_late": {"silence_s": 5.0, "tool_s": 10.0},
@@ -221,7 +227,8 @@ BY_HTTP = frozenset({
     "stream_cut_after_its_last_event", "data_lines_without_their_field", "only_comments_before_the_answer",
     "resume_begins_one_event_too_late", "answers_sent_on_the_newest_stream", "retried_post_starts_a_second_run",
     "streams_may_be_buffered",
-    "closed_stream_stops_its_run", "closed_stream_leaves_its_run",
+    "closed_stream_stops_its_run", "closed_stream_leaves_its_run", "rest_of_a_cut_answer_in_the_next",
+    "cut_answer_locks_its_conversation",
 })  # fmt: skip
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})

@@ -7,6 +7,7 @@ from behave.runner import Context
 
 from greenlight_gate.bdd.actions.access import AccessAttempts
 from greenlight_gate.bdd.actions.approvals import Approvals
+from greenlight_gate.bdd.actions.asking_again import AskingAgain
 from greenlight_gate.bdd.actions.backend_restarts import BackendRestarts
 from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
@@ -25,6 +26,7 @@ from greenlight_gate.bdd.world.world import World
 __all__ = [
     "access_attempts_of",
     "approvals_of",
+    "asking_again_of",
     "cut_matrix_of",
     "event_kind_of",
     "foreign_access_of",
@@ -99,6 +101,11 @@ def reverse_proxies_of(context: Context) -> ReverseProxies:
 def approvals_of(context: Context) -> Approvals:
     """The approvals of the running scenario."""
     return Approvals(world_of(context))
+
+
+def asking_again_of(context: Context) -> AskingAgain:
+    """The cut answers of the running scenario that are asked for again."""
+    return _kept(context, "asking_again", lambda: AskingAgain(world_of(context), network_of(context)))
 
 
 def stops_of(context: Context) -> Stops:

@@ -8,11 +8,12 @@ from greenlight_gate.findings import numbered
 
 FULL, PARTIAL, LOAD = "full", "partial", "load"
 # What some products do and others do not, and no rule says that a backend has to: its scenarios are exercised where the
-# target has it, and missed by nobody where it has not.
+# target has it, and missed by nobody where it has not. Users of a backend without resume ask again after a lost
+# connection, which has scenarios of its own.
 OPTIONAL = frozenset(
     {
         "approval", "unanswered_approval", "edited", "moderated", "early_stop", "logout", "replicas", "services",
-        "one_run_per_request", "resume_in_run", "model", "model_calls", "http", "unbuffered",
+        "one_run_per_request", "resume", "resume_in_run", "model", "model_calls", "http", "unbuffered",
     }
 )  # fmt: skip
 _MOST_REASONS = 8

@@ -73,6 +73,18 @@ def left(url: str) -> Seen:
             return Seen(frames(answer))
 
 
+def asked_after_a_cut(url: str) -> Seen:
+    """What comes of another question in the conversation of a long answer whose stream was closed early."""
+    with client(url) as ada:
+        with ada.stream("POST", "/chat", json=asked(LONG)) as answer:
+            thread = re.search(rb'"thread_id":"([^"]+)"', next(answer.iter_raw()))
+        assert thread is not None
+        question = asked(LONG)
+        question["payload"]["thread_id"] = thread[1].decode()
+        with ada.stream("POST", "/chat", json=question, timeout=DEADLINE_S) as answer:
+            return Seen(frames(answer))
+
+
 def beside_another_stream(url: str) -> Seen:
     """What Bashir receives, who asks just after Ada."""
     with client(url) as ada, client(url, "bashir") as bashir:
@@ -140,6 +152,11 @@ STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "only_comments_before_the_answer": (answered, has(": still working")),
     "resume_begins_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] != 3),
     "answers_sent_on_the_newest_stream": (beside_another_stream, has('"user_id":"ada"')),
+    "rest_of_a_cut_answer_in_the_next": (
+        asked_after_a_cut,
+        lambda seen: len({event["run_id"] for event in seen.events}) > 1,
+    ),
+    "cut_answer_locks_its_conversation": (asked_after_a_cut, lambda seen: seen.frames[0] == "409"),
     "closed_stream_stops_its_run": (left, lambda seen: bool(seen.of("agent_stopped"))),
     "streams_may_be_buffered": (told_not_to_buffer, lambda seen: seen.frames == [""]),
     "retried_post_starts_a_second_run": (sent_again, lambda seen: seen.frames == ["200"]),

@@ -303,7 +303,7 @@ def test_what_was_not_exercised_is_counted_by_category_and_declaration() -> None
     assert said in decide(facts(scenarios=(scenario(), *skipped), findings=(finding(),))).reason
 
 
-NO_RESUME = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.resume = false", need="resume")
+NO_STOP = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.stop = false", need="stop")
 NO_ERRORS = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.errors = false", need="errors")
 NO_APPROVAL = scenario(ScenarioOutcome.NOT_EXERCISED, "x has no [prompts.approval]", need="approval")
 NO_USERS = scenario(ScenarioOutcome.NOT_EXERCISED, "x has 8 users, 25 are needed")
@@ -312,15 +312,15 @@ NO_USERS = scenario(ScenarioOutcome.NOT_EXERCISED, "x has 8 users, 25 are needed
 @pytest.mark.parametrize(
     ("missing", "accepted", "status"),
     [
-        ([NO_RESUME, NO_ERRORS], {}, "passed"),
-        ([NO_RESUME, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "passed"),
-        ([NO_RESUME, NO_ERRORS, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "inconclusive"),
-        ([NO_RESUME, NO_ERRORS, NO_ERRORS], {}, "inconclusive"),
-        ([NO_RESUME, NO_ERRORS, NO_USERS], {}, "inconclusive"),
-        ([NO_RESUME, NO_ERRORS, NO_USERS], {"stop": "another one"}, "inconclusive"),
-        ([NO_RESUME, NO_ERRORS, NO_ERRORS], {"resume": "answers are short"}, "passed"),
-        ([NO_RESUME, *[NO_ERRORS] * 4], {"resume": "answers are short"}, "inconclusive"),
-        ([NO_RESUME, *[NO_ERRORS] * 4], {"resume": "answers are short", "errors": "a gateway answers"}, "passed"),
+        ([NO_STOP, NO_ERRORS], {}, "passed"),
+        ([NO_STOP, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "passed"),
+        ([NO_STOP, NO_ERRORS, NO_ERRORS, *[NO_APPROVAL] * 9], {}, "inconclusive"),
+        ([NO_STOP, NO_ERRORS, NO_ERRORS], {}, "inconclusive"),
+        ([NO_STOP, NO_ERRORS, NO_USERS], {}, "inconclusive"),
+        ([NO_STOP, NO_ERRORS, NO_USERS], {"ping": "another one"}, "inconclusive"),
+        ([NO_STOP, NO_ERRORS, NO_ERRORS], {"stop": "answers are short"}, "passed"),
+        ([NO_STOP, *[NO_ERRORS] * 4], {"stop": "answers are short"}, "inconclusive"),
+        ([NO_STOP, *[NO_ERRORS] * 4], {"stop": "answers are short", "errors": "a gateway answers"}, "passed"),
     ],
 )
 def test_a_category_of_which_most_is_missing_needs_reasons(
@@ -333,18 +333,18 @@ def test_a_category_of_which_most_is_missing_needs_reasons(
 
 
 def test_it_says_what_is_missing_and_because_of_which_declaration() -> None:
-    decision = decide(facts(scenarios=(scenario(), NO_RESUME, NO_ERRORS, NO_ERRORS)))
+    decision = decide(facts(scenarios=(scenario(), NO_STOP, NO_ERRORS, NO_ERRORS)))
 
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert (
         "1 of 4 functional scenarios were exercised, fewer than half, and accepted_gaps gives no reason for "
-        "2 of functional (x declares capabilities.errors = false), 1 of functional (x declares capabilities.resume = "
+        "2 of functional (x declares capabilities.errors = false), 1 of functional (x declares capabilities.stop = "
         "false)"
     ) in decision.reason
 
 
 def test_scenarios_of_an_optional_ability_are_no_part_of_what_was_to_be_exercised() -> None:
-    decision = decide(facts(scenarios=(scenario(), NO_RESUME, NO_ERRORS, NO_APPROVAL, NO_APPROVAL)))
+    decision = decide(facts(scenarios=(scenario(), NO_STOP, NO_ERRORS, NO_APPROVAL, NO_APPROVAL)))
 
     assert "1 of 3 functional scenarios were exercised, fewer than half" in decision.reason
     only = decide(facts(wanted=("functional",), scenarios=(NO_APPROVAL,)))

@@ -97,7 +97,7 @@ class Network:
 
     async def _lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss) -> None:
         # Without the id of the conversation, there is nothing to resume.
-        connection = self._connection_of(question)
+        connection = self.connection_of(question)
         for other in connection.session.inbox.questions:
             await connection.session.wait_until(other, other.has_begun)
         await connection.session.wait_until(question, lambda: question.has(kind))
@@ -114,7 +114,7 @@ class Network:
         """
         self.world.need("resume")
         self.lose_once(question, kind, ConnectionLoss.FIN)
-        self.world.call(self.reconnect_on(self._connection_of(question)))
+        self.world.call(self.reconnect_on(self.connection_of(question)))
         self._back_at[question] = time.monotonic()
         self.world.wait(question)
 
@@ -135,7 +135,7 @@ class Network:
 
     def until(self, question: UserRequest, kind: EventKind) -> None:
         """Waits until an answer has an event of this kind. Raises as `must_have_shown` if none was received."""
-        self.world.call(self._connection_of(question).session.wait_until(question, lambda: question.has(kind)))
+        self.world.call(self.connection_of(question).session.wait_until(question, lambda: question.has(kind)))
         must_have_shown(question, kind)
 
     def stay_away(self, user: str, seconds: float) -> None:
@@ -216,7 +216,7 @@ class Network:
         self.world.call(self._lose_and_reconnect(question, times))
 
     async def _lose_and_reconnect(self, question: UserRequest, times: int) -> None:
-        connection = self._connection_of(question)
+        connection = self.connection_of(question)
         await connection.session.wait_until(question, question.has_begun)
         if question.over:
             raise NotExercised(f"the answer to {question.text!r} ended before the connection could be lost")
@@ -262,7 +262,8 @@ class Network:
             raise SuiteFault(f"{user} has {len(connections)} tabs in this scenario, not {tab}")
         return connections[tab - 1]
 
-    def _connection_of(self, question: UserRequest) -> ProxiedUser:
+    def connection_of(self, question: UserRequest) -> ProxiedUser:
+        """The tab in which a request was sent."""
         return next(
             connection
             for connection in self.connections[question.user]

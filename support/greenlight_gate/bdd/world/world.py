@@ -150,6 +150,14 @@ class World(Users):
         self._one_at_a_time([(user, tab)])
         return self.call(self._ask(user, prompt, tab, follow, text=text, resent=resent))
 
+    def ask_behind(self, user: str, prompt: str, cut: UserRequest) -> UserRequest:
+        """Sends a request in the thread of an answer that was cut, whose run may still be in progress; does not wait.
+
+        Until that has ended, the backend may refuse it or let it wait.
+        """
+        self.need(prompt)
+        return self.call(self._ask(user, prompt, follow=cut, refusable=True))
+
     def ask_and_stop(self, user: str, prompt: str) -> UserRequest:
         """Sends a request, and a stop of it before anything of its run can be known; does not wait."""
         self.need("early_stop", prompt)
@@ -185,12 +193,16 @@ class World(Users):
         """Asks for another answer to an earlier request; does not wait. Raises as `change`."""
         what = "regenerate" if self.suite.profile.can_send("regenerate") else "edit"
         self._need_frame(what, "edited")
-        prompt = self._prompt_of[question.request]
+        prompt = self.prompt_of(question)
         return self.call(self._ask(question.user, prompt, follow=question, replaces=(question, what)))
 
     def _need_frame(self, what: str, need: str) -> None:
         if not self.suite.profile.can_send(what):
             raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]", need)
+
+    def prompt_of(self, question: UserRequest) -> str:
+        """The name of the prompt that a request was made of."""
+        return self._prompt_of[question.request]
 
     def runs_of(self, question: UserRequest) -> list[str]:
         """The ids of all runs, without those of sub-agents, that name a request."""
@@ -242,7 +254,8 @@ class World(Users):
         user_id = self.persona(claims).user if claims else None
         refusable = refusable or prompt == _MODERATED
         session = await self._ready_to_ask(user, tab)
-        if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
+        is_cut = follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us
+        if is_cut and not session.by_http:
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
         question = await session.ask(
             text, expect, thread, foreign=claims if claims != user else "", claims=user_id, refusable=refusable,
