@@ -177,12 +177,13 @@ class Bench:
 
     def judge(
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
-        send: str = "bearer", soak_s: float = _SOAK_S, by_http: bool = False, rules: Mapping[str, Rule] = RULES,
+        send: str = "bearer", soak_s: float = _SOAK_S, transport: str = "websocket",
+        rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """Run these scenarios against the backend, and judge the session. Raises KeyError for unknown names.
 
-        `prompts`: the name of a set, or the text of one. `send`: how tokens are sent. `by_http`: its chat by HTTP is
-        judged. `rules`: those that are checked.
+        `prompts`: the name of a set, or the text of one. `send`: how tokens are sent. `transport`: over which its
+        chat is judged. `rules`: those that are checked.
         """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
@@ -193,14 +194,14 @@ class Bench:
         target = self.folder / "theirs.toml"
         target.write_text(
             _TARGET.format(
-                url=self.backend.http_url if by_http else self.backend.url,
+                url=self.backend.url if transport == "websocket" else self.backend.http_url,
                 budgets="\n".join(lines),
                 prompts=prompts,
                 send=send,
                 script=_SCRIPT,
                 model_url=self.model.url,
-                profile="agent-events-sse" if by_http else "agent-events",
-                ping=str(not by_http).lower(),
+                profile=_named("agent-events", transport),
+                ping=str(transport != "sse").lower(),
             ),
             encoding="utf-8",
         )
@@ -208,20 +209,20 @@ class Bench:
 
     def judge_started(
         self, names: Sequence[str], defects: Sequence[str], services: str = "", *, promise: str = "",
-        by_http: bool = False, rules: Mapping[str, Rule] = RULES,
+        transport: str = "websocket", rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """The same for a backend that the suite starts itself, with these defects, and may end.
 
         With a folder for `services` it is a whole stack, which is stopped after the session. `promise`: one more that
-        the profile makes. `by_http`: its chat by HTTP is judged.
+        the profile makes. `transport`: over which its chat is judged.
         """
         known = scenarios(self.root / "features")
-        own = "embedded-sse" if by_http else "embedded"
+        own = _named("embedded", transport)
         kind, budgets = ("local", _STACK_BUDGETS) if services else (own, _OWN_BUDGETS)
         text = (Path(settings.__file__).parent / f"{kind}.toml").read_text("utf-8")
         text = text if "[budgets]\n" in text else f"{text}\n[budgets]\n"
         if promise:
-            name = "agent-events-sse" if by_http else "agent-events"
+            name = _named("agent-events", transport)
             profile = settings.profile_text(name, self.folder)[1]
             (self.folder / "promising.toml").write_text(promising(profile, [promise]), encoding="utf-8")
             text = text.replace(f'profile = "{name}"', 'profile = "promising.toml"')
@@ -262,6 +263,11 @@ class Bench:
         # As in `greenlight run`: the rows of an outline have names of their own.
         ScenarioOutline.annotation_schema = "{name}"
         return configuration
+
+
+def _named(name: str, transport: str) -> str:
+    """The name of the target or the profile for a transport."""
+    return name if transport == "websocket" else f"{name}-{transport}"
 
 
 def _summed_up(judgement: Judgement, took_s: float, steps: tuple[str, ...], objected: tuple[str, ...]) -> BenchResult:

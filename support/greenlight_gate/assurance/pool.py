@@ -26,7 +26,7 @@ class Job(msgspec.Struct, frozen=True):
     `services`: the folder of a stack with these defects, "" for a single backend; `started`: the suite
     starts the backend itself and may end it. `prompts` and `send` as in a target file.
     `steps`: a folder with other steps than the suite's own. `promise`: one that the profile makes, and a backend that
-    the suite starts keeps. `by_http`: its chat by HTTP is judged.
+    the suite starts keeps. `transport`: over which its chat is judged, as a profile names it.
     """
 
     defects: tuple[str, ...]
@@ -40,7 +40,7 @@ class Job(msgspec.Struct, frozen=True):
     send: str = "bearer"
     steps: str = ""
     promise: str = ""
-    by_http: bool = False
+    transport: str = "websocket"
 
 
 _bench: Bench | None = None
@@ -78,13 +78,13 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     rules = rules_without(job.without) if job.without else RULES
     if job.services or job.started or job.promise:
         return bench.judge_started(
-            job.scenarios, job.defects, job.services, promise=job.promise, by_http=job.by_http, rules=rules
+            job.scenarios, job.defects, job.services, promise=job.promise, transport=job.transport, rules=rules
         )
     if job.crowded:
         bench.fresh()
     bench.give(*job.defects)
     return bench.judge(
-        job.scenarios, job.budgets, prompts=job.prompts, send=job.send, by_http=job.by_http, rules=rules
+        job.scenarios, job.budgets, prompts=job.prompts, send=job.send, transport=job.transport, rules=rules
     )  # fmt: skip
 
 

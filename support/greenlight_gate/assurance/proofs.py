@@ -33,7 +33,7 @@ _BY_SCENARIO = {
         hangs_mid_run_socket_open token_echoed_in_frame subprotocol_not_chosen
         stream_ends_without_the_end_event stream_of_another_content_type stream_compressed_unasked
         stream_open_after_the_end stream_cut_after_its_last_event data_lines_without_their_field
-        only_comments_before_the_answer""",
+        only_comments_before_the_answer channel_misses_the_first_event""",
     "functional/2: Reasoning arrives during long work, and not at its end": """
         burst_at_the_end stream_buffered_until_its_end""",
     "functional/3: Two tools that run one after the other are both named": """
@@ -86,7 +86,7 @@ _BY_SCENARIO = {
     "integration/1: A ping after a question that takes long is answered": "ping_unanswered_during_run",
     "integration/1: A WebSocket ping after a question is answered": "websocket_pings_unanswered",
     "integration/2: Three questions in one conversation each receive a complete answer": """
-        every_turn_a_new_conversation""",
+        every_turn_a_new_conversation channel_ends_with_an_answer""",
     "integration/2: A changed question takes the place of the one before": "changed_question_is_added",
     "integration/2: Another answer to a question knows what was asked before it": "other_answer_under_the_old_run_id",
     "integration/2: Up to 45 conversations of five users continue after tools were used": """
@@ -114,7 +114,8 @@ _BY_SCENARIO = {
     "resilience/1: An answer that is cut while a sub-agent works arrives whole": "replay_without_sub_agents",
     _AWAY: """
         events_lost_across_reconnect replay_buffer_drops_oldest resume_unknown_but_says_ok replay_duplicates
-        replay_out_of_order resume_begins_one_event_too_late""",
+        replay_out_of_order resume_begins_one_event_too_late
+        channel_resumes_one_event_too_late channel_ids_lag_behind""",
     "resilience/2: An answer that its user leaves goes on or ends, as the profile promises": """
         closed_stream_stops_its_run closed_stream_leaves_its_run""",
     "resilience/4: Heartbeats go on while tools run": "heartbeats_stop_while_tools_run",
@@ -129,7 +130,7 @@ _BY_SCENARIO = {
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
         canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as
-        answers_sent_on_the_newest_stream""",
+        answers_sent_on_the_newest_stream channel_mixes_users""",
     "security/1: The prompts to the model of two users who ask at the same moment hold only their own questions": """
         prompt_with_another_users_question""",
     "security/1: Users who ask while 25 connections are open receive only their own secret": """
@@ -220,8 +221,8 @@ _NAMED = {
 }  # fmt: skip
 # Shown only to clients that send their token in this way.
 _SEND = {"subprotocol_not_chosen": "subprotocol"}
-# These are defects of the chat by HTTP, and are judged there.
-BY_HTTP = frozenset({
+# These are defects of the chat by HTTP, and are judged there: by transport.
+HTTP_DEFECTS: Mapping[str, frozenset[str]] = {"sse": frozenset({
     "stream_ends_without_the_end_event", "stream_of_another_content_type", "stream_compressed_unasked",
     "error_page_with_status_200", "stream_buffered_until_its_end", "stream_open_after_the_end",
     "stream_cut_after_its_last_event", "data_lines_without_their_field", "only_comments_before_the_answer",
@@ -229,7 +230,10 @@ BY_HTTP = frozenset({
     "streams_may_be_buffered",
     "closed_stream_stops_its_run", "closed_stream_leaves_its_run", "rest_of_a_cut_answer_in_the_next",
     "cut_answer_locks_its_conversation",
-})  # fmt: skip
+}), "channel": frozenset({
+    "channel_misses_the_first_event", "channel_resumes_one_event_too_late", "channel_ids_lag_behind",
+    "channel_mixes_users", "channel_ends_with_an_answer",
+})}  # fmt: skip
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 
@@ -260,9 +264,9 @@ class Proof:
         return self.defect in REPLICATED
 
     @property
-    def by_http(self) -> bool:
-        """Whether it is a defect of the chat by HTTP."""
-        return self.defect in BY_HTTP
+    def transport(self) -> str:
+        """The transport that it is a defect of, as a profile names it: a WebSocket, if it is one of all."""
+        return next((name for name, defects in HTTP_DEFECTS.items() if self.defect in defects), "websocket")
 
 
 PROOFS = {

@@ -114,7 +114,7 @@ def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") ->
     own = "backend_restarts" in place.tags
     return Job(
         (defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own,
-        send=proof.send if proof is not None else "bearer", by_http=_is_by_http(name),
+        send=proof.send if proof is not None else "bearer", transport=_transport_of(name),
         promise=proof.promise if proof is not None else "",
     )  # fmt: skip
 
@@ -273,10 +273,10 @@ class ProofSearch:
                     self._tell(f"fails: {id_} in '{name}' under {defect}")
 
 
-def _is_by_http(name: str) -> bool:
-    """Whether a scenario is proven by defects of the chat by HTTP alone: over a WebSocket it is not exercised."""
-    proofs = [proof for proof in PROOFS.values() if name in proof.scenarios]
-    return bool(proofs) and all(proof.by_http for proof in proofs)
+def _transport_of(name: str) -> str:
+    """The transport of the defects that prove a scenario, if it is one by HTTP: then the scenario needs it."""
+    transports = {proof.transport for proof in PROOFS.values() if name in proof.scenarios}
+    return "websocket" if "websocket" in transports else min(transports, default="websocket")
 
 
 def _crowded(name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from greenlight_gate.assurance.bench import BenchResult
 from greenlight_gate.assurance.pool import Job, Pool
-from greenlight_gate.assurance.proofs import PROOFS, Proof
+from greenlight_gate.assurance.proofs import HTTP_DEFECTS, PROOFS, Proof
 from greenlight_gate.backend.defects import REGISTRY
 
 _NOTICES: Mapping[str, str] = {found.notice: name for name, found in REGISTRY.items()}
@@ -84,7 +84,7 @@ def job_of(proof: Proof, services: str = "", *, without: str = "", value: str = 
     return Job(
         (f"{proof.defect}={value}" if value else proof.defect,), proof.scenarios, dict(proof.budgets), without=without,
         crowded=proof.crowded, services=services if proof.replicated else "", send=proof.send, promise=proof.promise,
-        by_http=proof.by_http,
+        transport=proof.transport,
     )  # fmt: skip
 
 
@@ -92,13 +92,16 @@ def healthy_jobs() -> list[Job]:
     """Every scenario that proves a defect, against a backend without any."""
     proofs = [proof for proof in PROOFS.values() if not proof.replicated]
     names = list(dict.fromkeys(name for proof in proofs for name in proof.scenarios))
-    by_http = tuple(
-        dict.fromkeys(name for proof in proofs if proof.by_http and not proof.promise for name in proof.scenarios)
-    )
+    by_http = {
+        transport: tuple(dict.fromkeys(
+            name for proof in proofs if proof.transport == transport and not proof.promise for name in proof.scenarios
+        ))
+        for transport in HTTP_DEFECTS
+    }  # fmt: skip
     crowded = [name for name in names if name.startswith(("performance", "stress"))]
     others = [name for name in names if name not in crowded]
     promised = [
-        Job((), proof.scenarios, promise=proof.promise, by_http=proof.by_http)
+        Job((), proof.scenarios, promise=proof.promise, transport=proof.transport)
         for proof in PROOFS.values()
         if proof.promise
     ]
@@ -107,7 +110,7 @@ def healthy_jobs() -> list[Job]:
         *(Job((), tuple(group), crowded=True) for group in (others, crowded)),
         *promised,
         # On a backend of its own: one that had a defect may remember what it mixed up.
-        Job((), by_http, by_http=True, crowded=True),
+        *(Job((), names, transport=transport, crowded=True) for transport, names in by_http.items()),
     ]
 
 

@@ -12,8 +12,8 @@ _TOPICS = ("the tides", "ocean currents", "Ærøskøbing", "温泉 in Beppu", "n
 _PLACES = ("the moon", "the winds", "the lakes", "the rivers", "the glaciers", "the deserts", "the coasts")
 _NOTES = ("lunch", "the dentist", "Zoë's birthday", "東京")
 
-# The targets that can be varied: the bundled backend over a WebSocket, and by HTTP.
-BUNDLED = ("embedded", "embedded-sse")
+# The targets that can be varied: the bundled backend over a WebSocket, by HTTP, and over a channel.
+BUNDLED = ("embedded", "embedded-sse", "embedded-channel")
 
 
 def write_target(seed: int, folder: Path, kind: str = BUNDLED[0]) -> Path:

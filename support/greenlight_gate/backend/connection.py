@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from greenlight_gate.backend.bus import Bus
@@ -168,8 +168,14 @@ class ServedConnection:
         """Send a message that is not an event."""
         self.write(self._variation.encoded(message))
 
-    def refuse(self, error_code: str, error_message: str, request_id: object = None, close: int | None = None) -> bool:
-        """Send an error to the client, and close if it has a close code; return whether it was sent."""
+    def refuse(
+        self, error_code: str, error_message: str, request_id: object = None, close: int | None = None, *,
+        send: Callable[[Body], None] | None = None,
+    ) -> bool:  # fmt: skip
+        """Send an error to the client, and close if it has a close code; return whether it was sent.
+
+        `send`: how, where it does not go on the connection.
+        """
         message = {
             "type": "error_message",
             "error_code": error_code,
@@ -181,7 +187,7 @@ class ServedConnection:
         )
         if refusal is None:
             return False
-        self.send(refusal.message)
+        (send or self.send)(refusal.message)
         if refusal.close is not None:
             self.close(refusal.close.code, refusal.close.reason)
         return True

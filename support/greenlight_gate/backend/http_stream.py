@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from starlette.requests import Request
@@ -30,7 +30,50 @@ _MOST_DISCARDED_BYTES = 33_554_432
 _HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class StreamConnection(ServedConnection):
+class EventStream(ServedConnection):
+    """A stream of server-sent events to one client; each that carries an event of a run has an id."""
+
+    def __init__(self, hub: ConnectionHub, writer: StreamWriter, identity: Identity, token: str) -> None:
+        super().__init__(hub, writer, identity, token)
+        self.writer = writer
+        writer.body = functools.partial(hub.chain.body, self)
+        self._id = ""
+
+    def id_of(self, event: Outgoing) -> str:
+        """Return the id with which an event is sent: its number."""
+        return str(event.seq)
+
+    def send_event(self, event: Outgoing) -> None:
+        """Send one event, live or replayed, with its id."""
+        self._id = self.id_of(event)
+        super().send_event(event)
+        self._id = ""
+
+    def write(self, frame: Frame) -> None:
+        """Send a text as an event of the stream."""
+        if isinstance(frame, str):
+            number = f"id: {self._id}\n" if self._id else ""
+            frame = number + "".join(f"data: {line}\n" for line in _LINE_END.split(frame)) + "\n"
+        super().write(frame)
+
+    async def pump(self, scope: Scope, receive: Receive, send: Send, begin: Callable[[], Awaitable[None]]) -> None:
+        """Send the head, `begin`, and what is written, until the stream has ended or the client is gone."""
+        scope["state"]["http"].keep_open()
+        status, named = self.hub.chain.head(self, (200, _HEADERS))
+        headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await begin()
+        pump = asyncio.create_task(self.writer.pump(send))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pump, gone):
+                task.cancel()
+            await asyncio.wait({pump, gone})
+
+
+class StreamConnection(EventStream):
     """One stream to one client. It ends when none of `waits_for` (run ids) is under way any more.
 
     `restores`: the thread that is sent from the store; `repeats`: the request whose events alone are, None for all.
@@ -40,12 +83,9 @@ class StreamConnection(ServedConnection):
 
     def __init__(self, hub: ConnectionHub, writer: StreamWriter, identity: Identity, token: str) -> None:
         super().__init__(hub, writer, identity, token)
-        self.writer = writer
-        writer.body = functools.partial(hub.chain.body, self)
         self.waits_for: set[str] = set()
         self.restores = ""
         self.repeats: str | int | None = None
-        self._id: int | None = None
         self._is_whole = False
         self._settling: asyncio.Task[None] | None = None
 
@@ -65,12 +105,6 @@ class StreamConnection(ServedConnection):
         else:
             super().send(message)
 
-    def send_event(self, event: Outgoing) -> None:
-        """Send one event, live or replayed, with its number as its id."""
-        self._id = event.seq
-        super().send_event(event)
-        self._id = None
-
     def show(self, outgoing: Outgoing) -> None:
         """Send one live event; a restored thread brings the runs that were under way, and no later ones."""
         is_later = self.restores and self._is_whole and outgoing.root_run_id not in self.waits_for
@@ -83,13 +117,6 @@ class StreamConnection(ServedConnection):
 
     def _is_wanted(self, event: Body) -> bool:
         return self.repeats is None or event.get("request_id") == self.repeats
-
-    def write(self, frame: Frame) -> None:
-        """Send a text as an event of the stream."""
-        if isinstance(frame, str):
-            number = "" if self._id is None else f"id: {self._id}\n"
-            frame = number + "".join(f"data: {line}\n" for line in _LINE_END.split(frame)) + "\n"
-        super().write(frame)
 
     def run_over(self, run_id: str) -> None:
         """End the stream if nothing else is under way on it."""
@@ -135,34 +162,16 @@ class EventStreamResponse(Response):
             await MessageHandler(hub, connection).take(self._text)
             error = connection.writer.error
             if error is not None:
-                usual = _STATUS.get(str(error.get("error_code")), 400)
-                status, headers = hub.chain.head(connection, (usual, {}))
-                await JSONResponse(error, status, dict(headers))(scope, receive, send)
+                await answer_with(error, connection)(scope, receive, send)
             elif self._streams:
-                await self._stream(scope, receive, send)
+                await connection.pump(scope, receive, send, self._begin)
             else:
                 await Response(status_code=204)(scope, receive, send)
         finally:
-            del hub.connections[connection.connection_id]
-            connection.detach()
-            if hub.chain.leave(connection, hub.settings.runs_end_with_connection):
-                await hub.runs.stop_all_of(connection, LEFT)
+            await leave(hub, connection)
 
-    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = self._connection
-        scope["state"]["http"].keep_open()
-        status, named = self._hub.chain.head(connection, (200, _HEADERS))
-        headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        connection.begin_stream(self._awaited())
-        pump = asyncio.create_task(connection.writer.pump(send))
-        gone = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (pump, gone):
-                task.cancel()
-            await asyncio.wait({pump, gone})
+    async def _begin(self) -> None:
+        self._connection.begin_stream(self._awaited())
 
     def _awaited(self) -> set[str]:
         connection = self._connection
@@ -176,6 +185,21 @@ class EventStreamResponse(Response):
         for run in runs:
             run.watchers.append(connection)
         return {run.run_id for run in runs}
+
+
+def answer_with(error: Body, connection: ServedConnection) -> Response:
+    """Return the answer to a request that is refused with this error."""
+    usual = _STATUS.get(str(error.get("error_code")), 400)
+    status, headers = connection.hub.chain.head(connection, (usual, {}))
+    return JSONResponse(error, status, dict(headers))
+
+
+async def leave(hub: Hub, connection: ServedConnection) -> None:
+    """Forget a stream that has ended."""
+    del hub.connections[connection.connection_id]
+    connection.detach()
+    if hub.chain.leave(connection, hub.settings.runs_end_with_connection):
+        await hub.runs.stop_all_of(connection, LEFT)
 
 
 async def _gone(receive: Receive) -> None:

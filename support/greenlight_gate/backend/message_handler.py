@@ -1,8 +1,10 @@
 """Handles the messages of a client."""
 
 import asyncio
+import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from greenlight_gate.backend.bus import thread_topic
@@ -26,11 +28,14 @@ class _BadRequestError(Exception):
 
 
 class MessageHandler:
-    """Reads the messages of one connection, one after the other."""
+    """Reads the messages of one connection, one after the other. `send`: how errors are sent, if not on it."""
 
-    def __init__(self, hub: Hub, connection: ServedConnection) -> None:
+    def __init__(
+        self, hub: Hub, connection: ServedConnection, send: Callable[[Body], None] | None = None
+    ) -> None:  # fmt: skip
         self._hub = hub
         self._connection = connection
+        self._refuse = functools.partial(connection.refuse, send=send)
         self._handlers = {
             "start_agent": self._start,
             "stop_agent": self._stop,
@@ -45,26 +50,26 @@ class MessageHandler:
         try:
             message = parse(text)
         except ValueError as error:
-            self._connection.refuse("BAD_JSON", f"this is not JSON: {error}")
+            self._refuse("BAD_JSON", f"this is not JSON: {error}")
             return
         request_id = message.get("request_id") if isinstance(message, dict) else None
         if not _is_id(request_id):
             request_id = None
         if self._connection.has_expired:
-            self._connection.refuse("UNAUTHENTICATED", "the token has expired: sign in again", request_id)
+            self._refuse("UNAUTHENTICATED", "the token has expired: sign in again", request_id)
             return
         try:
             kind = _kind(message)
             handler = self._handlers.get(kind)
             if handler is None:
                 known = ", ".join(self._handlers)
-                self._connection.refuse("UNKNOWN_TYPE", f"{kind[:100]!r} is none of {known}", request_id)
+                self._refuse("UNKNOWN_TYPE", f"{kind[:100]!r} is none of {known}", request_id)
                 return
             kept = self._hub.chain.incoming(self._connection, message)
             if kept is not None:
                 await handler(kept, request_id)
         except _BadRequestError as error:
-            self._connection.refuse("BAD_REQUEST", str(error), request_id)
+            self._refuse("BAD_REQUEST", str(error), request_id)
 
     async def _start(self, message: Body, request_id: Any) -> None:
         if not _is_id(message.get("request_id")):
@@ -90,7 +95,7 @@ class MessageHandler:
             self._not_theirs(owner, request_id)
         elif len(self._connection.runs_here) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
-            self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
+            self._refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
         elif replaced and thread_id and not await self._forget_from(thread_id, replaced):
             self._not_theirs(None, request_id)
         else:
@@ -128,9 +133,9 @@ class MessageHandler:
             await asyncio.sleep(_OVERTAKES_S / 20)
         known = runs.known(connection.user_id, request_id)
         if in_progress or known is None:
-            connection.refuse("IN_PROGRESS", "this request is being answered already", request_id)
+            self._refuse("IN_PROGRESS", "this request is being answered already", request_id)
         elif known.question != question:
-            connection.refuse("BAD_REQUEST", "another question was asked with this request_id", request_id)
+            self._refuse("BAD_REQUEST", "another question was asked with this request_id", request_id)
         else:
             connection.answer_again(known.thread_id, request_id)
             await self._follow(known.thread_id, connection.user_id, 0)
@@ -172,7 +177,7 @@ class MessageHandler:
         elif run is None:
             self._hub.bus.announce("input", json.dumps([run_id, input_id, choice]))
         elif not self._hub.runs.respond(run, input_id, choice):
-            self._connection.refuse("INPUT_CLOSED", "nothing is asked under this id any more", request_id)
+            self._refuse("INPUT_CLOSED", "nothing is asked under this id any more", request_id)
 
     async def _ping(self, message: Body, request_id: Any) -> None:
         del request_id
@@ -208,7 +213,7 @@ class MessageHandler:
 
     def _not_theirs(self, owner: str | None, request_id: Any) -> None:
         code = "FORBIDDEN_THREAD" if owner is not None else self._hub.settings.variation.unknown
-        self._connection.refuse(code, _NOT_YOURS, request_id)
+        self._refuse(code, _NOT_YOURS, request_id)
 
     def _acting(self, message: Body) -> str:
         return self._hub.chain.acting(self._connection, message, self._connection.user_id)

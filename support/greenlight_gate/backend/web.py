@@ -1,6 +1,5 @@
-"""The routes: health, sign-in, sign-out, metrics, the WebSocket, and the same chat by HTTP with event streams."""
+"""The routes: health, sign-in, sign-out, metrics, the WebSocket, and the same chat by HTTP: streams, or a channel."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from greenlight_gate.backend import process_metrics
 from greenlight_gate.backend.admin import admin_routes
+from greenlight_gate.backend.admission import admit, attempt_of, signed_in, why_refused
+from greenlight_gate.backend.channel import ChannelConnection, ChannelResponse, MessageResponse
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
 from greenlight_gate.backend.frames import encode
@@ -26,7 +27,7 @@ from greenlight_gate.backend.message_handler import MessageHandler
 from greenlight_gate.backend.run_supervisor import LEFT
 from greenlight_gate.backend.settings import API_VERSION, SERVICE_NAME
 from greenlight_gate.backend.stream_writer import StreamWriter
-from greenlight_gate.backend.tokens import Attempt, Identity, read_attempt
+from greenlight_gate.backend.tokens import read_attempt
 
 
 def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
@@ -45,6 +46,8 @@ def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
             Route("/runs/{run_id}/stop", web.stop, methods=["POST"]),
             Route("/requests/{request_id}/stop", web.stop, methods=["POST"]),
             Route("/runs/{run_id}/input", web.answer_input, methods=["POST"]),
+            Route("/events", web.events),
+            Route("/connections/{connection_id}/messages", web.message, methods=["POST"]),
             *admin_routes(hub, admin_token),
         ]
     )
@@ -108,13 +111,13 @@ class _Web:
 
     async def websocket(self, websocket: WebSocket) -> None:
         hub = self._hub()
-        attempt = _attempt(websocket)
-        status, identity = await _admit(hub, attempt)
+        attempt = attempt_of(websocket, websocket.scope["subprotocols"])
+        status, identity = await admit(hub, attempt)
         try:
             if status is not None:
                 await websocket.send_denial_response(problem(status, "not now"))
             elif identity is None:
-                await websocket.send_denial_response(problem(401, _why_refused(attempt)))
+                await websocket.send_denial_response(problem(401, why_refused(attempt)))
             else:
                 await websocket.accept(hub.chain.subprotocol(attempt.subprotocol))
                 await hub.store.remember_user(identity.user_id)
@@ -179,29 +182,34 @@ class _Web:
         message = as_message(text, type="input_response", run_id=request.path_params["run_id"])
         return EventStreamResponse(self._hub(), connection, message, streams=False)
 
+    async def events(self, request: Request) -> Response:
+        hub = self._hub()
+        user = await signed_in(hub, request)
+        if isinstance(user, Response):
+            return user
+        channel = ChannelConnection(hub, self._writer(request), *user)
+        return ChannelResponse(hub, channel, request.headers.get("last-event-id", ""))
+
+    async def message(self, request: Request) -> Response:
+        hub = self._hub()
+        user = await signed_in(hub, request)
+        if isinstance(user, Response):
+            return user
+        channel = hub.connections.get(request.path_params["connection_id"])
+        if not isinstance(channel, ChannelConnection) or channel.user_id != user[0].user_id:
+            return problem(404, "there is no such channel of yours: open one with GET /events")
+        text = await self._body(request, StreamConnection(hub, self._writer(request), *user))
+        return text if isinstance(text, Response) else MessageResponse(hub, channel, text)
+
     async def _stream_of(self, request: Request) -> StreamConnection | Response:
         """The connection of a signed-in user, or the refusal."""
-        hub = self._hub()
-        client = request.client.host if request.client else ""
-        attempt = read_attempt(request.headers.get("authorization", ""), (), request.query_params.multi_items(), client)
-        status, identity = await _admit(hub, attempt)
-        if status is not None:
-            return problem(status, "not now")
-        if identity is None:
-            return problem(401, _why_refused(attempt))
-        await hub.store.remember_user(identity.user_id)
-        transport = request.scope["state"]["http"].transport
-        return StreamConnection(hub, StreamWriter(transport, hub.settings.heartbeat_s), identity, attempt.token)
+        user = await signed_in(self._hub(), request)
+        if isinstance(user, Response):
+            return user
+        return StreamConnection(self._hub(), self._writer(request), *user)
 
-
-async def _admit(hub: Hub, attempt: Attempt) -> tuple[int | None, Identity | None]:
-    """The status with which all users are refused now, or None; and whose token it is, None if it is not valid."""
-    status = await hub.chain.handshake(hub, attempt)
-    if hub.settings.variation.slow_handshake_s:
-        await asyncio.sleep(hub.settings.variation.slow_handshake_s)
-    await hub.tokens.learn_keys(attempt.token)
-    judged = None if attempt.source in {"", "query"} else hub.tokens.identify(attempt.token)
-    return status, await hub.tokens.admitted(hub.chain.credentials(hub, attempt, judged))
+    def _writer(self, request: Request) -> StreamWriter:
+        return StreamWriter(request.scope["state"]["http"].transport, self._hub().settings.heartbeat_s)
 
 
 async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection) -> None:
@@ -222,19 +230,3 @@ async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection
         connection.detach()
         if hub.chain.leave(connection, hub.settings.runs_end_with_connection):
             await hub.runs.stop_all_of(connection, LEFT)
-
-
-def _attempt(websocket: WebSocket) -> Attempt:
-    client = websocket.client.host if websocket.client else ""
-    return read_attempt(
-        websocket.headers.get("authorization", ""),
-        websocket.scope["subprotocols"],
-        websocket.query_params.multi_items(),
-        client,
-    )
-
-
-def _why_refused(attempt: Attempt) -> str:
-    if attempt.source == "query":
-        return "a token in the address is refused: send it in the Authorization header or as a subprotocol"
-    return "the token is not valid" if attempt.source else "a token is needed"

@@ -21,6 +21,8 @@ def how(ending: Ending) -> str:
     """How a connection ended, as the rest of a sentence about it."""
     if ending.by == "nobody":
         return "ended without a close frame"
+    if ending.by == "server" and ending.code is None:
+        return "was ended by the backend, with its event stream"
     who = "was closed by the backend" if ending.by == "server" else "was closed by the suite"
     return f"{who} with {ending.code}{f' ({printable(ending.reason)})' if ending.reason else ''}"
 

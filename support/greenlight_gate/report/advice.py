@@ -17,7 +17,7 @@ class Advice(NamedTuple):
 
 _VERBOSE = "greenlight verdict --verbose {session}"
 # The targets that ship; any other is named by its own file.
-_SHIPPED = ("embedded", "embedded-sse", "local", "staging")
+_SHIPPED = ("embedded", "embedded-sse", "embedded-channel", "local", "staging")
 _DOCTOR = "greenlight doctor --environment {target}"
 _HISTORY = "greenlight history --environment {environment}"
 

@@ -13,6 +13,7 @@ from greenlight_gate.backend.defects.registry import HIDING
 from greenlight_gate.backend.launch import BackendProcess
 
 from support.tests.backend.broken_access import ACCESS, answered_beyond_the_token
+from support.tests.backend.broken_channels import CHANNELS
 from support.tests.backend.broken_connections import LINES
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
@@ -29,7 +30,7 @@ OUTLIVES = "token_expiry_ends_a_running_answer"
 LEAVES = "closed_stream_leaves_its_run"
 # With the usual settings no heartbeat is due while a test waits: `test_heartbeats_come_while_a_user_is_asked`.
 SILENT = "no_heartbeats_while_a_user_is_asked"
-SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS}
+SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS, **CHANNELS}
 AT_ONCE = 5
 TRIES = 3
 # With these nobody can say or hear anything.

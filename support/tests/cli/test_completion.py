@@ -18,7 +18,7 @@ ASKED: list[tuple[str, set[str]]] = [
     ("services sto", {"stop"}),
     ("profile check --pro", set()),
     ("init --workflow git", {"github", "gitlab"}),
-    ("load --environment emb", {"embedded", "embedded-sse"}),
+    ("load --environment emb", {"embedded", "embedded-channel", "embedded-sse"}),
     ("load --json load.js", {"load.json"}),
 ]
 BASH = """

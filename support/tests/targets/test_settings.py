@@ -58,16 +58,17 @@ def complaint(folder: Path, text: str, **environ: str) -> str:
 
 
 def test_the_environments_that_ship() -> None:
-    assert environments() == ["embedded", "embedded-sse", "local", "staging"]
+    assert environments() == ["embedded", "embedded-channel", "embedded-sse", "local", "staging"]
 
 
-@pytest.mark.parametrize("name", ["embedded", "embedded-sse", "local", "staging"])
+@pytest.mark.parametrize("name", ["embedded", "embedded-channel", "embedded-sse", "local", "staging"])
 def test_every_environment_that_ships_can_ask_everything(name: str) -> None:
     target = load_target(name, {})
     assert target.name == name
     lacking = {
         "embedded": ["replicas", "services"], "local": ["model"],
         "staging": ["early_stop", "replicas", "services", "model"],
+        "embedded-channel": ["replicas", "services", "websocket"],
         "embedded-sse": ["ping", "replicas", "services", "websocket"],
     }  # fmt: skip
     assert [need for need in NEEDS if target.lacks(need)] == lacking[name]
@@ -87,7 +88,7 @@ def test_staging_is_started_by_nobody_and_spared() -> None:
     assert (target.url, target.origin) == ("wss://chat.staging.example/ws", "https://chat.staging.example")
 
 
-@pytest.mark.parametrize("name", ["embedded", "embedded-sse", "local", "staging"])
+@pytest.mark.parametrize("name", ["embedded", "embedded-channel", "embedded-sse", "local", "staging"])
 def test_comments_in_a_shipped_file_show_keys_that_exist(name: str) -> None:
     text = (Path(reader.__file__).parent / f"{name}.toml").read_text(encoding="utf-8")
     shown = re.findall(r"^#     (\S.*)$", text, flags=re.MULTILINE)

@@ -208,6 +208,18 @@ def test_the_profile_by_http_differs_from_the_default_only_where_it_has_to() -> 
     assert by_http == default
 
 
+def test_the_profile_over_a_channel_differs_from_the_default_only_where_it_has_to() -> None:
+    default, over_channel = (
+        tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("agent-events", "agent-events-channel")
+    )
+    assert over_channel["promises"].pop("unbuffered")
+    for message in over_channel["send"].values():
+        assert message.pop("http") == {"path": "{endpoint}"}
+    for part in ("name", "connection", "resume", "handshake", "refusals"):
+        assert over_channel.pop(part) != default.pop(part, None)
+    assert over_channel == default
+
+
 @pytest.mark.parametrize("name", ["ag-ui", "openai-responses"])
 def test_a_protocol_has_the_same_events_by_http(name: str) -> None:
     over_socket, by_http = (tomllib.loads((PROFILES / f"{each}.toml").read_text()) for each in (name, f"{name}-sse"))

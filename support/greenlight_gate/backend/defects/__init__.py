@@ -2,6 +2,7 @@
 
 from greenlight_gate.backend.defects import (
     functional,
+    functional_channel,
     functional_content,
     functional_streams,
     functional_text,
@@ -24,6 +25,7 @@ from greenlight_gate.backend.hooks import Chain
 
 FAMILIES = (
     functional,
+    functional_channel,
     functional_content,
     functional_streams,
     functional_text,

@@ -83,23 +83,23 @@ class ProxiedUser:
 
     @property
     def _has_channel(self) -> bool:
-        return self.suite.profile.spec.connection.by_channel
+        return self.session.profile.spec.connection.by_channel
 
     @property
     def link(self) -> Link:
-        """The latest connection through the proxy. Raises AssertionError if there was none."""
-        assert self.proxy.last is not None
-        return self.proxy.last
-
-    @property
-    def gate(self) -> Gate:
-        """The gate that can hold frames, of the connection that events come on.
+        """The connection through the proxy that events come on. Raises AssertionError if there was none.
 
         That is the first one of a channel, else the latest that has a gate: one that is being opened has none.
         """
         links = [link for link in self.proxy.links if link.own and link not in self._earlier]
-        link = self.link if not links else links[0 if self._has_channel else -1]
-        gate = link.own[0]
+        link = links[0 if self._has_channel else -1] if links else self.proxy.last
+        assert link is not None
+        return link
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that can hold frames, of the connection that events come on."""
+        gate = self.link.own[0]
         assert isinstance(gate, Gate)
         return gate
 

@@ -1,0 +1,49 @@
+"""Defects of chats over a channel; over a WebSocket, and where each request has a stream, none of them shows."""
+
+import re
+
+from greenlight_gate.backend.bus import Subscriber
+from greenlight_gate.backend.channel import ChannelConnection
+from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.event_log import Journal
+from greenlight_gate.backend.frames import STARTED, Outgoing
+from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.runs import AgentRun
+
+_NUMBER_OF_ID = re.compile(rb"^(id: .*:)(\d+)$", re.MULTILINE)
+
+
+@defect("delivery", "LIFECYCLE-1")
+def channel_misses_the_first_event(connection: ServedConnection, event: Outgoing) -> list[Outgoing]:
+    """What is sent before the POST has been answered does not come on the channel."""
+    return [] if isinstance(connection, ChannelConnection) and event.kind == STARTED else [event]
+
+
+@defect("replay", "CONTINUITY-1")
+def channel_resumes_one_event_too_late(connection: ServedConnection, events: list[Outgoing]) -> list[Outgoing]:
+    """After Last-Event-ID, the first event that was missed does not come on the channel."""
+    return events[1:] if isinstance(connection, ChannelConnection) else events
+
+
+@defect("body", "CONTINUITY-2")
+async def channel_ids_lag_behind(connection: ServedConnection, data: bytes) -> list[bytes]:
+    """Each event has the id of the one before, so that the last one comes twice after a reconnect."""
+    if not isinstance(connection, ChannelConnection):
+        return [data]
+    return [_NUMBER_OF_ID.sub(lambda found: b"%b%d" % (found[1], int(found[2]) - 1), data)]
+
+
+@defect("route", "ISOLATION-2", "ISOLATION-1")
+def channel_mixes_users(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
+    """All answers also go to the channel that was opened last."""
+    channels = [each for each in hub.connections.values() if isinstance(each, ChannelConnection)]
+    return list(dict.fromkeys([*recipients, *channels[-1:]]))
+
+
+@defect("ended", "SCENARIOS")
+async def channel_ends_with_an_answer(run: AgentRun, journal: Journal) -> None:
+    """The channel ends with the first answer, as a stream of one request would, though the user stays."""
+    del journal
+    if isinstance(run.connection, ChannelConnection):
+        run.connection.close(1000)
