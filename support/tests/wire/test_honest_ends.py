@@ -109,3 +109,28 @@ def test_acp(reason: str, end: tuple[str, str | None]) -> None:
     chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Half an ans"}}
     update = {"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": chunk}}
     assert last("acp", update, {"jsonrpc": "2.0", "id": "q", "result": {"stopReason": reason}}) == end
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        (("stderr", "\nKeyboardInterrupt\n\n"), ("agent_stopped", "\nKeyboardInterrupt\n\n")),
+        (
+            ("stderr", "KeyboardInterrupt is what a stop raises"),
+            ("agent_completed", "KeyboardInterrupt is what a stop raises"),
+        ),
+        (("stdout", "KeyboardInterrupt"), ("agent_completed", "KeyboardInterrupt")),
+    ],
+)
+def test_a_cell_of_jupyter_that_is_interrupted_twice(said: tuple[str, str], end: tuple[str, str | None]) -> None:
+    asked = {"msg_id": "req-1", "msg_type": "execute_request"}
+    frames: list[Body] = [
+        {"msg_type": kind, "header": {"msg_id": "m"}, "parent_header": asked, "content": content}
+        for kind, content in (
+            ("status", {"execution_state": "busy"}),
+            ("execute_input", {"code": "wait()"}),
+            ("stream", {"name": said[0], "text": said[1]}),
+            ("status", {"execution_state": "idle"}),
+        )
+    ]
+    assert last("jupyter", *frames) == end

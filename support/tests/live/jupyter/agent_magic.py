@@ -5,6 +5,7 @@ What a conversation was about is the state of the kernel. Notes lie in the folde
 """
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from IPython.display import publish_display_data
 from rules import PACE_S, ToolFailed, needs_approval, pieces, result_of, said, takes_s, wanted
 
+_WAITS_S = 1.0
 _NOTES = Path("notes.txt").absolute()
 _asked: list[str] = []
 
@@ -24,7 +26,7 @@ def ask(_: str, cell: str) -> None:
     _show("reasoning", "Let me see what is asked.")
     results: list[str] = []
     for at, calls in enumerate(wanted(text)):
-        if needs_approval(text) and input(f"May I use the {calls[0][0]}? ") != "yes":
+        if needs_approval(text) and not _approved(calls[0][0]):
             continue
         named = [(f"call-{len(_asked)}-{at}-{number}", *call) for number, call in enumerate(calls)]
         for id_, name, arguments in named:
@@ -39,6 +41,20 @@ def ask(_: str, cell: str) -> None:
     for piece in pieces(said(text, results, history)):
         time.sleep(PACE_S)
         print(piece, end="", flush=True)
+
+
+def _approved(tool: str) -> bool:
+    def give_up(*_: Any) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _WAITS_S)
+    try:
+        return input(f"May I use the {tool}? ") == "yes"
+    except TimeoutError:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _result(name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
