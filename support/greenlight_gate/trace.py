@@ -193,8 +193,9 @@ class Responded(Record, frozen=True):
     """The response to an HTTP request of the user's client: the head of a stream, or all of another one.
 
     `request`: whose it is. `problem`: what is wrong with it, if a stream was expected and something else came without
-    an error status. `after_ms`: from the request to the head. `headers` and `body` as far as they are stored. Of a
-    request that was sent beside the connection, `to` is the record, and `what` is as there.
+    an error status (`status` is 0 if nothing came). `after_ms`: from the request to the head. `headers` and `body` as
+    far as they are stored. Of a request that was sent beside the connection, `to` is the record, and `what` is as
+    there; of others, `http_version` is "1.1" or "2".
     """
 
     status: int
@@ -205,12 +206,17 @@ class Responded(Record, frozen=True):
     problem: str = ""
     to: int | None = None
     what: str = ""
+    http_version: str = ""
 
 
 class StreamEnded(Record, frozen=True):
-    """The stream that answered a request has ended as HTTP wants it: nothing more comes on it."""
+    """The stream that answered a request has ended as HTTP wants it: nothing more comes on it.
+
+    `reset`: the error with which the server has given it up instead (HTTP/2).
+    """
 
     request: str | None = None
+    reset: str = ""
 
 
 class Cut(Record, frozen=True):
@@ -265,7 +271,8 @@ class Crowded(Record, frozen=True):
 class Throttled(Record, frozen=True):
     """From now on the suite reads hardly anything from this connection; with `over`, it reads normally again.
 
-    What arrives in between was delayed by the suite, for an unknown time.
+    Or its requests wait, for the server allows no more at the same time. What arrives in between was delayed for an
+    unknown time.
     """
 
     over: bool = False

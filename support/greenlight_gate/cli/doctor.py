@@ -24,6 +24,7 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
+from greenlight_gate.evidence.conversation import http_of
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
@@ -167,7 +168,7 @@ class Examination:
         media = next(
             (text for text in answers[0].headers if text.lower().startswith("content-type:")), "no content type"
         )
-        self._ok("answer", f"HTTP {answers[0].status} after {answers[0].after_ms:.0f} ms, {media}")
+        self._ok("answer", f"{http_of(answers[0])} {answers[0].status} after {answers[0].after_ms:.0f} ms, {media}")
         self._ok("first event", f"after {(question.seen_at[0] - question.asked_at) * 1e3:.0f} ms")
 
     def _ok(self, step: str, text: str) -> None:

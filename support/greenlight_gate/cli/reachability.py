@@ -63,12 +63,13 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
             f"{target.name}: TLS: expected a TLS handshake, but it failed ({error or 'no answer in time'}); "
             f"a server without TLS has a ws:// or http:// url"
         ) from error
-    version = writer.get_extra_info("ssl_object").version()
+    secure = writer.get_extra_info("ssl_object")
+    agreed = {"h2": ", HTTP/2", "http/1.1": ", HTTP/1.1"}.get(secure.selected_alpn_protocol() or "", "")
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     verified = "NOT verified" if target.tls.insecure_skip_verification else "verified"
-    return f"{verified}, {version}"
+    return f"{verified}, {secure.version()}{agreed}"
 
 
 def _place(target: Target) -> tuple[str, int]:

@@ -30,7 +30,7 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import ASKS, KEPT_OF_RESPONSE, LEAST_ERROR, Closed, Expect, Opened, Sent, TimedOut
+from greenlight_gate.trace import ASKS, KEPT_OF_RESPONSE, LEAST_ERROR, Closed, Expect, Opened, Sent, Throttled, TimedOut
 from greenlight_gate.transport.connection_setup import (
     NOTHING_NAMED,
     ConnectionSetup,
@@ -333,6 +333,7 @@ class Session:
         clean = self.recorder.clean
         self.inbox.responded(
             at, status=answer.status, request=answer.label or None, problem=clean(answer.problem),
+            http_version=answer.http_version,
             after_ms=round((answer.after_s - self.recorder.lost_s(at - answer.after_s)) * 1e3, 3),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean),
         )  # fmt: skip
@@ -341,11 +342,16 @@ class Session:
         if answer.problem:
             self._stream_over(answer.label)
 
-    def on_stream_end(self, label: str, at: float) -> None:
+    def on_wait(self, at: float, *, over: bool) -> None:
+        """Requests wait until the server answers them: no time is judged meanwhile."""
+        if self.open:
+            self.recorder.add(Throttled, self.connection, at, over=over)
+
+    def on_stream_end(self, label: str, at: float, reset: str = "") -> None:
         """The stream that answers a message has ended: what it has not brought by now never comes."""
         self._streaming.discard(label)
         if self.open:
-            self.inbox.stream_ended(at, label or None)
+            self.inbox.stream_ended(at, label or None, reset)
             self._stream_over(label)
 
     def _stream_over(self, label: str) -> None:

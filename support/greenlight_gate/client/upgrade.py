@@ -22,6 +22,7 @@ def transport_of(setup: ConnectionSetup, target: Target, receiver: Receiver, *, 
         max_message_bytes=setup.max_frame_bytes, values=setup.values, opens=opens,
         events=setup.events, opening=setup.connection.opening,
         limits=ConnectionLimits(limits.max_connection_frames, limits.max_connection_bytes),
+        http_version=target.http_version,
     )  # fmt: skip
 
 

@@ -108,14 +108,19 @@ def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut
 
 def _beside(record: Other | Responded | ModelCall | StreamEnded) -> tuple[str, str]:
     if isinstance(record, Responded):
-        what = f"HTTP {record.status} to {record.what}" if record.what else f"HTTP {record.status}"
+        what = f"HTTP {record.status} to {record.what}" if record.what else f"{http_of(record)} {record.status}"
         return what, f"in {record.after_ms:.1f} ms {record.problem or record.body}".rstrip()
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
     if isinstance(record, StreamEnded):
-        return "stream ended", ""
+        return "stream ended", f"reset ({record.reset})" if record.reset else ""
     fault = f", {record.fault}" if record.fault else ""
     return f"model call {record.number}", f"{record.state}{fault}: {record.said}"
+
+
+def http_of(record: Responded) -> str:
+    """The protocol of a response on the connection."""
+    return "HTTP/2" if record.http_version == "2" else "HTTP"
 
 
 def _raw(record: Received | Other) -> str:

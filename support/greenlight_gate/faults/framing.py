@@ -1,14 +1,16 @@
-"""Where one frame ends and the next begins, in what a target sends: WebSocket frames, chunks of HTTP, or TLS records.
+"""Where one frame ends and the next begins, in what a target sends: of a WebSocket, HTTP or TLS.
 
-RFC 6455 section 5.2 for frames; RFC 9112 section 7.1 for chunks; RFC 8446 section 5.1 for records, which are all that
-can be separated without the key. Several frames in one record pass together.
+RFC 6455 section 5.2 for frames; RFC 9112 section 7.1 for chunks of HTTP/1.1; RFC 9113 section 4.1 for frames of HTTP/2;
+RFC 8446 section 5.1 for records of TLS, which are all that can be separated without the key: several frames in one
+record pass together.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-_TLS_HANDSHAKE = 0x16
+# The first byte of what a server sends: of a TLS record, or of the settings with which HTTP/2 begins, a short frame.
+_TLS_HANDSHAKE, _HTTP2 = 0x16, 0
 _MOST_HEAD_BYTES = 65_536
 _HEAD_END = b"\r\n\r\n"
 _CHUNKED = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked")
@@ -29,7 +31,7 @@ class Piece(NamedTuple):
 
 
 class Framer:
-    """Cuts a stream into the heads of HTTP responses and what comes after them, or into TLS records.
+    """Cuts a stream into the heads of HTTP responses and what comes after them, frames of HTTP/2, or TLS records.
 
     After an upgrade these are frames; after any other head the chunks of its body, or all of its body. A unit comes in
     as many pieces as it was read in. Only the bytes of an incomplete header are kept back.
@@ -39,6 +41,7 @@ class Framer:
         self._kept = b""
         self._left = 0
         self._tls: bool | None = None
+        self._http2 = False
         self._upgraded = False
         self._next: Callable[[bytes], int | None] = self._head_size
 
@@ -59,13 +62,13 @@ class Framer:
                 return
             part, data = data[:size], data[size:]
             self._left = size - len(part)
-            is_head = is_head and not self._tls
+            is_head = is_head and not self._tls and not self._http2
             yield Piece(part, first=True, last=not self._left, is_head=is_head, ends_answer=self._ends_answer)
 
     @property
     def _is_between(self) -> bool:
         """Whether the head of a response comes next."""
-        return not self._tls and not self._upgraded and self._next == self._head_size
+        return not self._tls and not self._http2 and not self._upgraded and self._next == self._head_size
 
     @property
     def _ends_answer(self) -> bool:
@@ -74,9 +77,11 @@ class Framer:
     def _size(self, data: bytes) -> int | None:
         """The length of the unit that begins here; None as long as it is unknown."""
         if self._tls is None:
-            self._tls = data[0] == _TLS_HANDSHAKE
+            self._tls, self._http2 = data[0] == _TLS_HANDSHAKE, data[0] == _HTTP2
         if self._tls:
             return 5 + int.from_bytes(data[3:5]) if len(data) >= 5 else None
+        if self._http2:
+            return 9 + int.from_bytes(data[:3]) if len(data) >= 3 else None
         return _frame_size(data) if self._upgraded else self._next(data)
 
     def _head_size(self, data: bytes) -> int | None:

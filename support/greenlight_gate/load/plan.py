@@ -7,7 +7,7 @@ import msgspec
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import Persona, Tls
+from greenlight_gate.targets.sections import HttpVersion, Persona, Tls
 from greenlight_gate.trace import Expect
 
 # From so many users on, more time is allowed for the first event (TIMELINESS-1) and the ends of tools (TIMELINESS-6).
@@ -60,6 +60,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     budgets: TimeBudgets
     clock: str = "unknown"
     tls: Tls = Tls()
+    http_version: HttpVersion = ""
     max_frame_bytes: int = 1_048_576
     arrival: Literal["closed", "open"] = "closed"
     rate: float = 0.0

@@ -89,7 +89,7 @@ class SetUpUser(VirtualUser):
         self._transport = transport_to(
             setup.spec, setup.url, setup.headers, self, subprotocols=setup.subprotocols,
             compress=self._context.plan.compress, max_message_bytes=setup.max_frame_bytes, values=setup.values,
-            events=setup.events, opening=setup.connection.opening,
+            events=setup.events, opening=setup.connection.opening, http_version=self._context.plan.http_version,
         )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
         self._maybe_ready(monotonic())

@@ -25,7 +25,7 @@ from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import HISTOGRAMS, LoadResult
 from greenlight_gate.rules.engine.deadlines import MARGIN_S
-from greenlight_gate.targets.tls import trust
+from greenlight_gate.targets.tls import offered, trust
 from greenlight_gate.transport.connection_setup import StepRefused
 from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
@@ -123,8 +123,9 @@ class Shard:
         waiting = iter(enumerate(planned))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(planned), 1)
-        is_secure = any(urlsplit(each.url).scheme in ("wss", "https") for each in planned[:1])
-        self._tls = trust(self.plan.tls) if is_secure else None
+        url = planned[0].url if planned else ""
+        is_secure = urlsplit(url).scheme in ("wss", "https")
+        self._tls = trust(self.plan.tls, offered(url, self.plan.http_version)) if is_secure else None
         sources = itertools.cycle(self.plan.sources or ("",))
 
         async def connect_some() -> None:

@@ -122,6 +122,7 @@ class VirtualUser:
         self._transport = transport_to(
             self._context.profile.spec, planned.url, planned.headers, self, subprotocols=list(planned.subprotocols),
             compress=plan.compress, max_message_bytes=plan.max_frame_bytes, values={"user": planned.user_id},
+            http_version=plan.http_version,
         )  # fmt: skip
         await self._transport.open(tls=tls, source=source)
         if self.ready is not None:
@@ -211,7 +212,7 @@ class VirtualUser:
         # The body may hold whatever was sent, tokens included.
         responded = Responded(
             n=self._n, at=at, connection=self.connection, status=answer.status, request=answer.label or None,
-            problem=answer.problem, after_ms=round(answer.after_s * 1e3, 3),
+            problem=answer.problem, after_ms=round(answer.after_s * 1e3, 3), http_version=answer.http_version,
         )  # fmt: skip
         self._answers = (*self._answers, responded)
         if answer.body or answer.fields != self._searched:
@@ -219,13 +220,16 @@ class VirtualUser:
             self.checker.searched(answer.head + answer.body, "an answer", self._n)
         self.checker.responded(responded)
 
-    def on_stream_end(self, label: str, at: float) -> None:
+    def on_wait(self, at: float, *, over: bool) -> None:
+        """A user of a load has one request at most: only a server that answers none makes it wait."""
+
+    def on_stream_end(self, label: str, at: float, reset: str = "") -> None:
         """The stream of a request has ended: a run that has not ended by now never does."""
         self._n += 1
-        ended = StreamEnded(n=self._n, at=at, connection=self.connection, request=label or None)
+        ended = StreamEnded(n=self._n, at=at, connection=self.connection, request=label or None, reset=reset)
         self._answers = (*self._answers, ended)
         ask = self.ask
-        self.checker.stream_ended(label or None, at, self._n)
+        self.checker.stream_ended(label or None, at, self._n, reset)
         if ask is not None and self.ask is None:
             self.answered_at = at  # it may ask again, whether or not its run has ended
 

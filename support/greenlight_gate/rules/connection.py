@@ -113,6 +113,10 @@ class ConnectionRules:
         elif not self.flooded:
             self.report("CONNECTION-3", "a close frame before the connection ends", "none", n)
 
+    def reset(self, error: str, n: int) -> None:
+        """CONNECTION-3, by HTTP/2: a stream that the server resets is incomplete (RFC 9113 section 8.1)."""
+        self.report("CONNECTION-3", "an answer that ends as HTTP has it", f"its stream was reset ({error})", n)
+
     def judge_code(self, code: int | None, n: int) -> None:
         """CONNECTION-3: a code that RFC 6455 section 7.4 allows on the wire (or a private one, 3000 to 4999).
 

@@ -99,6 +99,6 @@ def plan_of(suite: ValidationSession, planned: tuple[PlannedUser, ...], **values
     target = suite.target
     return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, users=planned, budgets=target.budgets, clock=target.clock,
-        tls=target.tls, max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung),
-        target=target, **values,
+        tls=target.tls, http_version=target.http_version, max_frame_bytes=target.limits.max_frame_bytes,
+        hung_tools=tuple(suite.patience.hung), target=target, **values,
     )  # fmt: skip

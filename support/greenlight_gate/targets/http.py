@@ -5,19 +5,20 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.tls import trust
+from greenlight_gate.targets.tls import offered, trust
 
 if TYPE_CHECKING:
     import httpx2
 
 _LARGEST_BODY_BYTES = 65_536
-_WSS_PORT = 443
+# RFC 9113 section 3.4: what an HTTP/2 client sends first, with settings that change nothing.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH, _CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
 _OTHER_NAMES, _OTHER_TIMES = (62, 64), (9, 10)
 
@@ -71,14 +72,14 @@ def ssl_context(target: Target) -> ssl.SSLContext | None:
     It verifies nothing where [tls] says so in so many words. None for a ws:// url. Raises Misconfigured for a ca_file
     that is not there or holds no certificate.
     """
-    return _trust(target) if target.is_secure else None
+    return _trust(target, offered(target.url, target.http_version)) if target.is_secure else None
 
 
-def _trust(target: Target) -> ssl.SSLContext:
+def _trust(target: Target, protocols: Sequence[str] = ()) -> ssl.SSLContext:
     ca_file = target.tls.ca_file
     expected = f"{target.name}: tls.ca_file: expected a file with certificates in PEM form, but {ca_file!r}"
     try:
-        return trust(target.tls)
+        return trust(target.tls, protocols)
     except ssl.SSLError as error:
         raise Misconfigured(f"{expected} holds none ({error.reason or error})") from error
     except OSError as error:
@@ -88,20 +89,45 @@ def _trust(target: Target) -> ssl.SSLContext:
 async def check_trust(target: Target) -> None:
     """Shakes hands with a wss:// target, whose certificate nobody may have seen yet: its health may live elsewhere.
 
-    Raises Misconfigured where there is no trust or no TLS. Whatever else goes wrong here is judged when users come.
+    Raises Misconfigured where there is no trust or no TLS, or not the version of HTTP that the target file names.
+    Whatever else goes wrong here is judged when users come.
     """
-    context = ssl_context(target)
-    if context is None:
+    context, needs_http2 = ssl_context(target), target.http_version == "2"
+    if context is None and not needs_http2:
         return
-    parts = urlsplit(target.url)
+    host, port = target.endpoint
+    writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(target.budgets.handshake_s):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or _WSS_PORT, ssl=context)
+            reader, writer = await asyncio.open_connection(host, port, ssl=context)
+            spoken = await _version_spoken(reader, writer) if needs_http2 else ""
     except ssl.SSLError as error:
+        if error.reason and "NO_APPLICATION_PROTOCOL" in error.reason:
+            raise _no_http2(target, "refuses it") from error
         raise _no_trust(f"{target.name}: {bare(target.url)}", error) from error
     except (OSError, TimeoutError):
         return
-    writer.transport.abort()
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+    if spoken:
+        raise _no_http2(target, f"speaks {spoken}")
+
+
+async def _version_spoken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    """The version that a server speaks in place of HTTP/2; "" if that is not to be seen."""
+    secure = writer.get_extra_info("ssl_object")
+    if secure is not None:
+        return "" if secure.selected_alpn_protocol() == "h2" else "HTTP/1.1"
+    writer.write(_PREFACE)
+    return "HTTP/1.1" if (await reader.read(5)).startswith(b"HTTP") else ""
+
+
+def _no_http2(target: Target, what: str) -> Misconfigured:
+    return Misconfigured(
+        f"{target.name}: http_version: expected a server that speaks HTTP/2, but it {what}; "
+        f"leave the key out to speak what the server speaks"
+    )
 
 
 async def exchange(
@@ -127,6 +153,8 @@ async def exchange(
         verify = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the internet must not be asked for this very machine.
         options: dict[str, Any] = {"verify": verify, "trust_env": not target.is_loopback, "timeout": budget_s}
+        if target.http_version == "2" and url.startswith(target.origin):
+            options |= {"http1": False, "http2": True}
         async with asyncio.timeout(budget_s + 1), httpx2.AsyncClient(**options) as client:
             all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
             async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:

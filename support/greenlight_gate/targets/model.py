@@ -16,6 +16,7 @@ from greenlight_gate.targets.sections import (
     EIGHT_USERS,
     Budgets,
     Capabilities,
+    HttpVersion,
     Invalid,
     Label,
     Limits,
@@ -71,6 +72,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port. `start` says
     who starts the backend: nobody here, the suite its own, the suite by `command` (a program and its arguments), or the
     suite as a whole stack of services. `compose`: a compose file for `greenlight services`, beside the target file.
+    `http_version` is the only one that is spoken; "": by TLS what the server chooses, and otherwise 1.1.
     `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
     that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours. `values`
     is what the profile needs from the target, by name: plain values, `env:NAME` for a secret, `file:PATH` for JSON.
@@ -88,6 +90,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
     ] = "/health"
     api_version: Annotated[str, Meta(pattern=r"^\d*$", description='a major version such as "2", or ""')] = "2"
+    http_version: HttpVersion = ""
     clock: Literal["same-host", "ping", "unknown"] = "unknown"
     warm_up_runs: Annotated[int, Meta(ge=0, le=100)] = 0
     auth: Auth = Auth()
@@ -127,6 +130,10 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise Invalid("model.url", expected, f"it is missing, and start is {self.start!r}")
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
+        if self.http_version and not self.by_http:
+            raise Invalid(
+                "http_version", "none for a WebSocket, whose url begins with ws", f"it is {self.http_version!r}"
+            )
         if self.mark and CANARY not in self.mark:
             raise Invalid("mark", "a text that holds {canary}", "it does not")
         if self.prompts.with_tool and not self.prompts.with_tool.tools and not self.shows_no_tools:

@@ -19,6 +19,7 @@ Variable = Annotated[
 ]
 Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name of 1 to 40 letters, digits or . ' -")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+HttpVersion = Literal["", "1.1", "2"]
 _USUAL = TimeBudgets()
 
 

@@ -39,6 +39,11 @@ class AnswerReader:
         self.began_another = False
         self.expect()
 
+    @property
+    def version(self) -> str:
+        """The version of HTTP, which servers may send as 1.0."""
+        return "1.1"
+
     def expect(self) -> None:
         """Begins with the next answer."""
         self.status = 0

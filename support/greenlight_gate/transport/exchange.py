@@ -50,6 +50,9 @@ class StreamOwner(Protocol):
     def stream_ended(self, post: Post, at: float) -> None:
         """The stream that answers this request has ended."""
 
+    def stream_reset(self, post: Post, error: str, at: float) -> None:
+        """The server has given up the stream that answers this request (HTTP/2)."""
+
 
 class Head(Protocol):
     """The head of an answer: its status and headers, as they came and by their names in lower case (the first)."""
@@ -65,6 +68,10 @@ class Head(Protocol):
     @property
     def named(self) -> dict[bytes, bytes]:
         """The first header of each name."""
+
+    @property
+    def version(self) -> str:
+        """The version of HTTP."""
 
 
 class Exchange:
@@ -145,6 +152,23 @@ class Exchange:
             if isinstance(stream, LineStream) and (lines := stream.finish()):
                 owner.messages(lines, at)
             owner.stream_ended(post, at)
+        self._over()
+
+    def reset(self, error: str, at: float) -> None:
+        """The server has given up the answer (HTTP/2, RFC 9113 section 5.4.2); the connection goes on."""
+        post, head, owner = self.post, self._head, self._owner
+        assert post is not None
+        if self._stream is not None:
+            owner.stream_reset(post, error, at)
+        elif head is not None:
+            problem = f"HTTP {head.status} whose stream was reset in the middle of the body ({error})"
+            owner.answered(post, self._answered(bytes(self._body), problem, at), at)
+        else:
+            problem = f"a stream that was reset in place of an answer ({error})"
+            owner.answered(post, HttpAnswer(post.label, 0, [], at - self._asked_at, b"", problem, "2"), at)
+        self._over()
+
+    def _over(self) -> None:
         self.post = self._stream = self._head = None
         if self._body:
             self._body = bytearray()
@@ -153,7 +177,7 @@ class Exchange:
         assert self.post is not None
         assert self._head is not None
         head = self._head
-        return HttpAnswer(self.post.label, head.status, head.fields, at - self._asked_at, body, problem)
+        return HttpAnswer(self.post.label, head.status, head.fields, at - self._asked_at, body, problem, head.version)
 
 
 def _is_stream(head: Head, framing: Framing) -> bool:

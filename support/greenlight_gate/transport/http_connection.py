@@ -18,7 +18,7 @@ class PoolOwner(StreamOwner, Protocol):
     def read(self, at: float) -> None:
         """All of one read has been handed over."""
 
-    def freed(self, connection: "HttpConnection", at: float) -> None:
+    def freed(self, at: float) -> None:
         """The answer is complete: the connection may take another request, if it is still usable."""
 
     def broken(self, reason: str, at: float, code: int | None = None) -> None:
@@ -56,13 +56,18 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether a request can be sent on it."""
+        """Whether nothing is under way on a connection that can still be used."""
         return self.is_usable and self._exchange.post is None and self.transport is not None
 
     @property
-    def post(self) -> Post | None:
-        """The request that is under way."""
-        return self._exchange.post
+    def takes_more(self) -> bool:
+        """Whether a request can be sent on it: one after the other."""
+        return self.is_idle
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is under way."""
+        return self._exchange.post is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection of the operating system is open."""
@@ -130,7 +135,7 @@ class HttpConnection(asyncio.Protocol):
         else:
             self.is_usable = False
             self.close()
-        self._owner.freed(self, at)
+        self._owner.freed(at)
 
     def _broken(self, reason: str, at: float, code: int | None = None) -> None:
         self.is_usable = False

@@ -1,17 +1,21 @@
-"""A tab that speaks HTTP/1.1: each message is a request, whose answer may stream; one pool of connections of its own.
+"""A tab that speaks HTTP: each message is a request, whose answer may stream; one pool of connections of its own.
 
-Several requests may be under way, each on a connection; none is ever shared with another tab or user. Of a channel, the
-answer to the request that opens the tab is the stream of all events, and the tab is as long as that.
+Several requests may be under way, by HTTP/1.1 each on a connection, by HTTP/2 all on one. Which of the two is spoken is
+chosen with TLS, or by the target. No connection is ever shared with another tab or user. Of a channel, the answer to
+the request that opens the tab is the stream of all events, and the tab is as long as that.
 """
 
 import asyncio
 import contextlib
 import ssl
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 from greenlight_gate.findings import printable
+from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.exchange import MEDIA_TYPES, Framing
+from greenlight_gate.transport.http2_connection import Http2Connection
 from greenlight_gate.transport.http_connection import HttpConnection
 from greenlight_gate.transport.interface import (
     Accepted,
@@ -34,19 +38,35 @@ _REDIRECTS = 300
 _LEAST_SEARCHED = 16
 
 
+class _Negotiated(asyncio.Protocol):
+    """Gives way to the protocol that was agreed upon with TLS (RFC 7301), before anything is read."""
+
+    def __init__(self, tab: "HttpStreams") -> None:
+        self._tab = tab
+        self.connection: HttpConnection | Http2Connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The TLS handshake is done."""
+        agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        self.connection = connection = self._tab.speaking("2" if agreed == "h2" else "1.1")
+        cast("asyncio.Transport", transport).set_protocol(connection)
+        connection.connection_made(transport)
+
+
 class HttpStreams:
     """A pool of connections as `interface.Transport` describes it; it ends when one of them ends inside an answer.
 
     `url`: of the target; the path of each request is below its origin. `opening`: the request that opens the tab, whose
     answer is its first message or its channel; without one, a connection is opened and nothing is sent. `envelope`:
     messages are whole events, with their names and ids, and not only their data. `expects_refusal`: the server has to
-    refuse the channel, and the requests beside it as well, so that the tab is open after a refusal too.
+    refuse the channel, and the requests beside it as well, so that the tab is open after a refusal too. `http_version`:
+    the only one that is spoken; "": by TLS what the server chooses, else 1.1.
     """
 
     def __init__(
         self, receiver: Receiver, url: str, *, opening: Post | None, framing: Framing, envelope: bool,
         max_message_bytes: int, limits: ConnectionLimits | None = None, is_channel: bool = False,
-        expects_refusal: bool = False,
+        expects_refusal: bool = False, http_version: HttpVersion = "",
     ) -> None:  # fmt: skip
         parts = urlsplit(url)
         self.receiver = receiver
@@ -71,8 +91,12 @@ class HttpStreams:
         self._tls: ssl.SSLContext | None = None
         self._via: tuple[str, int] | None = None
         self._source = ""
-        self._connections: list[HttpConnection] = []
+        self._http_version = http_version
+        self._connections: list[HttpConnection | Http2Connection] = []
         self._connecting: set[asyncio.Task[None]] = set()
+        # By HTTP/2, all requests that are sent until its connection is open.
+        self._multiplexes = False
+        self._to_send: list[tuple[Post, bytes, bool]] = []
         self._ending: Ending | None = None
         self._changed: asyncio.Event | None = None
         self._reads = True
@@ -111,17 +135,31 @@ class HttpStreams:
             self.is_open = self.can_send = False
             raise
 
-    async def _connect(self) -> HttpConnection:
+    async def _connect(self) -> HttpConnection | Http2Connection:
         host, port = self._via or (self._host, self._port)
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: HttpConnection(self, self._netloc), host, port, ssl=self._tls if self._secure else None,
-            server_hostname=self._host if self._secure else None,
+        prior: HttpVersion = "2" if self._http_version == "2" else "1.1"
+        _, protocol = await asyncio.get_running_loop().create_connection(
+            lambda: _Negotiated(self) if self._secure else self.speaking(prior), host, port,
+            ssl=self._tls if self._secure else None, server_hostname=self._host if self._secure else None,
             local_addr=(self._source, 0) if self._source else None,
         )  # fmt: skip
+        connection = protocol.connection if isinstance(protocol, _Negotiated) else protocol
         self._connections.append(connection)
+        self._multiplexes = isinstance(connection, Http2Connection)
+        if self._http_version == "2" and not self._multiplexes:
+            connection.abort()
+            raise NotOpened("HTTP/1.1 was chosen with TLS, and not HTTP/2")
         if not self._reads:
             connection.stop_reading()
+        if isinstance(connection, Http2Connection):
+            await connection.settled
         return connection
+
+    def speaking(self, version: HttpVersion) -> HttpConnection | Http2Connection:
+        """A connection that speaks this version of HTTP, still to be opened."""
+        if version == "2":
+            return Http2Connection(self, self._netloc, secure=self._secure)
+        return HttpConnection(self, self._netloc)
 
     # What comes -----------------------------------------------------------------------------------------------
 
@@ -195,6 +233,25 @@ class HttpStreams:
             self._count(0)
             self.receiver.on_stream_end(post.label, at)
 
+    def stream_reset(self, post: Post, error: str, at: float) -> None:
+        """The server has given up the stream that answers this request; others go on, without a channel in vain."""
+        if self.is_open and self._is_channel and post is self._opening:
+            self.broken(f"its stream was reset, {error}", at)
+        elif self.is_open:
+            self._count(0)
+            self.receiver.on_stream_end(post.label, at, error)
+
+    def control(self, at: float) -> None:
+        """A frame came that belongs to no answer."""
+        del at
+        if self.is_open and (excess := self._count(0)):
+            self.give_up(excess)
+
+    def waits(self, at: float, *, over: bool) -> None:
+        """Requests wait, for the server allows no more at the same time; `over`: none waits any longer."""
+        if self.is_open:
+            self.receiver.on_wait(at, over=over)
+
     def read(self, at: float) -> None:
         """All of one read has been handed over."""
         if self.is_open:
@@ -227,7 +284,7 @@ class HttpStreams:
     @property
     def notices_loss(self) -> bool:
         """Whether an answer is under way, whose connection would be missed."""
-        return any(connection.post is not None for connection in self._connections)
+        return any(connection.is_busy for connection in self._connections)
 
     def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
         """Sends one message as the body of a request. Raises ConnectionEnded."""
@@ -235,34 +292,59 @@ class HttpStreams:
         if not self.can_send:
             raise ConnectionEnded
         self._close_old(monotonic())
+        self._send(post, data)
+
+    def _send(self, post: Post, data: bytes, *, again: bool = False) -> None:
         for connection in self._connections:
-            if connection.is_idle:
-                self._request(connection, post, data)
+            if connection.takes_more:
+                self._request(connection, post, data, again=again)
+                return
+        if self._multiplexes:
+            self._to_send.append((post, data, again))
+            if self._connecting:
                 return
         task = asyncio.get_running_loop().create_task(self._connect_and_request(post, data))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
     async def _connect_and_request(self, post: Post, data: bytes) -> None:
+        is_queued = self._multiplexes
         try:
             connection = await self._connect()
         except OSError as error:
             self.broken(error.strerror or str(error) or type(error).__name__, monotonic())
             return
-        if self.can_send:
+        except NotOpened as error:
+            self.broken(str(error), monotonic())
+            return
+        if not self.can_send and self._opened is None:
+            connection.abort()
+        elif not is_queued:
             self._request(connection, post, data)
         else:
-            connection.abort()
+            to_send, self._to_send = self._to_send, []
+            for each, body, again in to_send:
+                self._send(each, body, again=again)
 
-    def _request(self, connection: HttpConnection, post: Post, data: bytes) -> None:
+    def again(self, post: Post, body: bytes) -> None:
+        """The server says that it has not begun with this request: another connection carries it."""
+        if self.can_send or self._opened is not None:
+            self._send(post, body, again=True)
+
+    def _request(
+        self, connection: HttpConnection | Http2Connection, post: Post, data: bytes, *, again: bool = False
+    ) -> None:  # fmt: skip
         try:
-            connection.request(post, data)
+            if isinstance(connection, Http2Connection):
+                connection.request(post, data, again=again)
+            else:
+                connection.request(post, data)
         except NotOpened as error:
             raise ConnectionEnded(str(error)) from error
 
     def ping(self) -> None:
-        """HTTP/1.1 has no pings: nobody asks for one. Raises ConnectionEnded."""
-        raise ConnectionEnded("HTTP/1.1 has no pings")
+        """HTTP has no pings of users: nobody asks for one. Raises ConnectionEnded."""
+        raise ConnectionEnded("HTTP has no pings")
 
     async def drained(self) -> None:
         """Waits while the connection is full. Raises ConnectionEnded."""
@@ -279,9 +361,8 @@ class HttpStreams:
 
     # Ending ---------------------------------------------------------------------------------------------------
 
-    def freed(self, connection: HttpConnection, at: float) -> None:
+    def freed(self, at: float) -> None:
         """An answer is complete: its connection may take the next request."""
-        del connection
         self._close_old(at)
 
     def _close_old(self, at: float) -> None:
@@ -326,7 +407,7 @@ class HttpStreams:
         for connection in self._connections:
             connection.abort()
 
-    def gone(self, connection: HttpConnection) -> None:
+    def gone(self, connection: HttpConnection | Http2Connection) -> None:
         """A connection of the operating system is gone."""
         if connection in self._connections:
             self._connections.remove(connection)

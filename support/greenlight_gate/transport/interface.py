@@ -62,7 +62,7 @@ class HttpAnswer(NamedTuple):
     """The answer to a `Post`: its head, and its body where that is no stream.
 
     `fields`: the headers, as they came. `problem`: what is wrong with it, if a stream was expected and something else
-    came without an error status. `after_s`: seconds from the request to the head.
+    came without an error status. `after_s`: seconds from the request to the head. `http_version`: "1.1" or "2".
     """
 
     label: str
@@ -71,6 +71,7 @@ class HttpAnswer(NamedTuple):
     after_s: float
     body: bytes = b""
     problem: str = ""
+    http_version: str = "1.1"
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -126,8 +127,14 @@ class Receiver(Protocol):
     def on_answer(self, answer: HttpAnswer, at: float) -> None:
         """The head of the answer to a `Post` has come, and all of it if it is not a stream."""
 
-    def on_stream_end(self, label: str, at: float) -> None:
-        """The stream that answers a `Post` has ended as HTTP wants it: nothing more comes on it."""
+    def on_stream_end(self, label: str, at: float, reset: str = "") -> None:
+        """The stream that answers a `Post` has ended as HTTP wants it: nothing more comes on it.
+
+        `reset`: the error with which the server has given it up (HTTP/2).
+        """
+
+    def on_wait(self, at: float, *, over: bool) -> None:
+        """Requests wait, for the server answers no more at the same time (HTTP/2); `over`: none waits any longer."""
 
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended: nothing more comes."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
 from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post, Receiver, Transport
@@ -21,6 +22,7 @@ def transport_to(
     spec: Spec, url: str, headers: Mapping[str, str], receiver: Receiver, *, subprotocols: list[str], compress: bool,
     max_message_bytes: int, limits: ConnectionLimits | None = None, values: Mapping[str, Any] | None = None,
     opens: bool = True, events: EventsSocket | None = None, opening: HttpAddress | None = None,
+    http_version: HttpVersion = "",
 ) -> Transport:  # fmt: skip
     """The transport of the profile, still to be opened. Raises NotOpened if that cannot be requested.
 
@@ -44,6 +46,7 @@ def transport_to(
         receiver, url, framing=_framing(spec), is_channel=connection.by_channel, expects_refusal=not opens,
         opening=None if opening is None else _opening(opening, spec, url, headers, values or {}),
         envelope=spec.frame.codecs[0].startswith("sse"), max_message_bytes=max_message_bytes, limits=limits,
+        http_version=http_version,
     )  # fmt: skip
 
 

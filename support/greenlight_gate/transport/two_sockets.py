@@ -207,7 +207,10 @@ class _OfRequests:
     def on_answer(self, answer: HttpAnswer, at: float) -> None:
         """No WebSocket reports it."""
 
-    def on_stream_end(self, label: str, at: float) -> None:
+    def on_stream_end(self, label: str, at: float, reset: str = "") -> None:
+        """No WebSocket reports it."""
+
+    def on_wait(self, at: float, *, over: bool) -> None:
         """No WebSocket reports it."""
 
     def on_close(self, ending: Ending, at: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from greenlight_gate.faults.framing import Framer
 from greenlight_gate.faults.gate import Gate
+from hyperframe.frame import DataFrame, SettingsFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +126,24 @@ def test_answers_by_http_are_cut_into_heads_chunks_and_bodies(size: int) -> None
             units[-1] += piece.data
             units += [b""] if piece.last else []
     assert units == [*ANSWERS, b""]
+
+
+OF_HTTP2 = [
+    SettingsFrame(0).serialize(), SettingsFrame(0, flags=["ACK"]).serialize(),
+    DataFrame(1, data=b"data: 1\n\n").serialize(), DataFrame(1, data=b"HTTP/1.1 200 OK\r\n\r\n").serialize(),
+    DataFrame(1, flags=["END_STREAM"]).serialize(),
+]  # fmt: skip
+
+
+@given(st.integers(1, 60))
+def test_http2_is_cut_into_its_frames(size: int) -> None:
+    framer, units, data = Framer(), [b""], b"".join(OF_HTTP2)
+    for start in range(0, len(data), size):
+        for piece in framer.cut(data[start : start + size]):
+            assert not piece.is_head
+            units[-1] += piece.data
+            units += [b""] if piece.last else []
+    assert units == [*OF_HTTP2, b""]
 
 
 def test_a_body_without_a_length_passes_as_it_comes() -> None:

@@ -24,8 +24,8 @@ def answered(here: Talk, status: int = 200, **values: object) -> Talk:
     return here.add(Responded, "c1", status=status, **{"after_ms": 5.0, "request": "q1", **values})
 
 
-def ended(here: Talk) -> Talk:
-    return here.add(StreamEnded, "c1", request="q1")
+def ended(here: Talk, reset: str = "") -> Talk:
+    return here.add(StreamEnded, "c1", request="q1", reset=reset)
 
 
 def half(here: Talk) -> Talk:
@@ -50,6 +50,15 @@ ERROR = '{"type": "error_message", "error_code": "RATE_LIMITED", "error_message"
 TRACES: list[tuple[str, Play, set[str]]] = [
     ("a whole answer", lambda t: ended(answered(t.open().ask()).answer()), set()),
     ("a stream without the end of its run", lambda t: ended(half(t)), {"LIFECYCLE-2"}),
+    ("a stream that is reset", lambda t: ended(half(t), "INTERNAL_ERROR"), {"CONNECTION-3", "LIFECYCLE-2"}),
+    ("a stream that is reset after the end of its run",
+     lambda t: ended(answered(t.open().ask()).answer(), "CANCEL"), {"CONNECTION-3"}),
+    ("a stream that is reset in place of an answer",
+     lambda t: answered(t.open().ask(), 0, problem="a stream that was reset in place of an answer (INTERNAL_ERROR)"),
+     {"CONNECTION-1", "LIFECYCLE-1"}),
+    ("a stream that is reset after a cut by the suite",
+     lambda t: ended(half(t).cut("RST"), "CANCEL").close("nobody", None),
+     set()),
     ("a stream that ends when the user is asked",
      lambda t: rest(approved(ended(asks(answered(t.open().ask(expect=APPROVAL)).started().thinking())))), set()),
     ("a stream without any event", lambda t: ended(answered(t.open().ask())), {"CONNECTION-1", "LIFECYCLE-2"}),

@@ -50,8 +50,11 @@ class Kept:
     def on_answer(self, answer: HttpAnswer, at: float) -> None:
         self._keep("answer", answer, at)
 
-    def on_stream_end(self, label: str, at: float) -> None:
-        self._keep("stream end", label, at)
+    def on_stream_end(self, label: str, at: float, reset: str = "") -> None:
+        self._keep("reset" if reset else "stream end", (label, reset) if reset else label, at)
+
+    def on_wait(self, at: float, *, over: bool) -> None:
+        self._keep("wait", over, at)
 
     def on_close(self, ending: Ending, at: float) -> None:
         self._keep("close", ending, at)

@@ -88,8 +88,10 @@ class ReverseProxies:
         await fault.switch_off()
 
     def _see_through(self) -> None:
-        if self.world.suite.target.is_secure:
-            raise NotExercised(f"{self.world.suite.target.name} is reached by TLS, which the suite's proxy cannot read")
+        target = self.world.suite.target
+        how = "TLS" if target.is_secure else "HTTP/2" if target.http_version == "2" else ""
+        if how:
+            raise NotExercised(f"{target.name} is reached by {how}, which the suite's proxy cannot read")
 
 
 async def _is_set(event: asyncio.Event, within_s: float) -> bool:

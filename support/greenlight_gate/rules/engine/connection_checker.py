@@ -229,7 +229,7 @@ class ConnectionChecker:
         if response.to is not None:
             self._responded_beside(response, response.to, error)
             return error
-        if response.problem:
+        if response.problem and not (self.cut_by_us and not response.status):
             self.connection_rules.no_stream(response.problem, n)
         elif self.sign_in is None:
             self.connection_rules.headed(response.after_ms, n, self.budgets.handshake_s)
@@ -493,8 +493,10 @@ class ConnectionChecker:
             requests.conclude(ask, at, error=error)
             requests.drop(ask)
 
-    def stream_ended(self, request: str | None, at: float, n: int) -> None:
-        """The stream of a request has ended: its run has ended before, or never will."""
+    def stream_ended(self, request: str | None, at: float, n: int, reset: str = "") -> None:
+        """The stream of a request has ended: its run has ended before, or never will. `reset`: the error of its end."""
+        if reset and not self.cut_by_us and not (self.expiry is not None and self.expiry.over):
+            self.connection_rules.reset(reset, n)
         ask = self.requests.by_request.get(request) if request is not None else None
         if ask is None or ask.over or ask.abandoned or self.cut_by_us:
             return
