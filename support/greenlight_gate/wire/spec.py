@@ -345,7 +345,7 @@ def read_spec(text: str) -> Spec:
         send=send,
         promises=convert(data.get("promises", {}), Promises, "promises"),
         every=every,
-        refusals=_refusals(table(data, "refusals")),
+        refusals=_refusals(table(data, "refusals"), by_http=connection.by_http),
         rules=read_rules(data, dict(every), shared),
         ignored=read_ignores(data),
         answers=read_answers(data),
@@ -502,7 +502,7 @@ def _control(where: str, section: Any) -> ControlSpec:
     return control
 
 
-def _refusals(section: dict[str, Any]) -> Refusals:
+def _refusals(section: dict[str, Any], *, by_http: bool) -> Refusals:
     known(section, Refusals.__struct_fields__, "refusals")
     ways: dict[str, RefusalKinds] = {
         name: convert(value, RefusalKinds, f"refusals.{name}") for name, value in section.items()
@@ -510,6 +510,9 @@ def _refusals(section: dict[str, Any]) -> Refusals:
     for name, listed in ways.items():
         if not str(listed):
             raise ProfileError(f'refusals.{name}: expected a way to say no, for instance error = ["*"], got none')
+    if by_http and "expiry" not in ways:
+        # No connection is closed there: a token that has expired is refused as any other is.
+        ways["expiry"] = ways.get("entry", Refusals().entry)
     return Refusals(**ways)
 
 

@@ -118,6 +118,20 @@ def test_what_each_trace_breaks(play: Play, broken: set[str]) -> None:
     assert {finding.rule for finding in here.findings()} == broken
 
 
+def test_what_comes_before_the_answer_to_a_request_is_of_the_stream_before_it() -> None:
+    here = Talk(profile=shipped("ai-sdk")).open(ready=False)
+    answered(here.ask("q1")).frame({"type": "start"}).frame({"type": "text-delta", "delta": "It"})
+    here.frame({"type": "finish", "finishReason": "error"}).ask("q2")
+    here.frame({"type": "text-delta", "delta": "is late"}).frame({"type": "finish", "finishReason": "stop"})
+    answered(ended(here), request="q2")
+    here.frame({"type": "start"}).frame({"type": "text-delta", "delta": "It is 391."})
+    here.frame({"type": "finish", "finishReason": "stop"}).add(StreamEnded, "c1", request="q2")
+    ends = {
+        (each.rule, each.run) for each in here.findings() if each.rule in ("LIFECYCLE-1", "LIFECYCLE-2", "LIFECYCLE-3")
+    }
+    assert ends == {("LIFECYCLE-2", "q1"), ("LIFECYCLE-3", "q1")}
+
+
 def test_the_table_says_of_each_rule_what_it_means_by_http() -> None:
     page = (Path(greenlight_gate.__file__).parent / "rules/README.md").read_text(encoding="utf-8")
     _, _, section = page.partition("## By HTTP\n")

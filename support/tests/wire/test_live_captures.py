@@ -56,3 +56,16 @@ def test_an_approval_that_continues_a_run_in_another_stream(name: str, profile: 
     assert asked.endswith(f"completed:{tool} thinking completed")
     assert len({event.run for event in events}) == 1
     assert (seen.unmapped, seen.findings, seen.foreign) == ([], [], {})
+
+
+def test_an_error_inside_a_stream_is_one_end() -> None:
+    seen = Recorded(shipped("ai-sdk"), capture("ai-sdk-7-error"))
+    (events,) = seen.events.values()
+    assert shape(events) == "started thinking failed"
+    assert (seen.unmapped, seen.foreign) == ([], {})
+    assert {rule for rule, _ in seen.findings} <= {"CONTENT-4"}
+
+
+def test_an_expired_token_is_refused_by_http_as_any_token_is() -> None:
+    assert shipped("ai-sdk").spec.refusals.expiry.status == (401, 403)
+    assert shipped("agno").spec.refusals.expiry.close == (1008, 4401)

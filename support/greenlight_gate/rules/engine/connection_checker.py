@@ -158,7 +158,10 @@ class ConnectionChecker:
         absent = self.profile.spec.absent
         if absent and ask.expect is not None:
             ask.expect = observable(ask.expect, absent)
-        self.reader.asked(ask.request, ask.thread)
+        if ask.request and self.requests.streams:
+            self.requests.unanswered = {**self.requests.unanswered, ask.request: ask.thread}
+        else:
+            self.reader.asked(ask.request, ask.thread)
         self.requests.asked(ask)
 
     def stop_sent(self, run_id: str | None, request: str | None, thread: str | None, at: float, n: int) -> None:
@@ -226,6 +229,8 @@ class ConnectionChecker:
         if body:
             self.searched(body, "the body of a response", n)
         error = self._error_of(response, body)
+        if response.request and response.to is None and error is None:
+            self._streams(response.request)
         if response.to is not None:
             self._responded_beside(response, response.to, error)
             return error
@@ -236,6 +241,15 @@ class ConnectionChecker:
         if error is not None:
             self.take(error, response.at, n)
         return error
+
+    def _streams(self, request: str) -> None:
+        """The answer to a request streams: until now, what came was of the stream before it."""
+        requests = self.requests
+        if request in requests.unanswered:
+            self.reader.asked(request, requests.unanswered[request])
+            requests.unanswered = {name: thread for name, thread in requests.unanswered.items() if name != request}
+        if request in requests.by_request:
+            requests.streams |= {request}
 
     def _responded_beside(self, response: Responded, to: int, error: Control | None) -> None:
         """Of requests beside the connection, those that begin or restore a run are owed one."""
@@ -495,6 +509,7 @@ class ConnectionChecker:
 
     def stream_ended(self, request: str | None, at: float, n: int, reset: str = "") -> None:
         """The stream of a request has ended: its run has ended before, or never will. `reset`: the error of its end."""
+        self.requests.streams -= {request}
         if reset and not self.cut_by_us and not (self.expiry is not None and self.expiry.over):
             self.connection_rules.reset(reset, n)
         ask = self.requests.by_request.get(request) if request is not None else None

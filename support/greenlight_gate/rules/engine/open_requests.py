@@ -1,6 +1,7 @@
 """The open requests of one connection, and the runs that answer them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from greenlight_gate.events import Control, Event
 from greenlight_gate.rules import input as inputs
@@ -12,6 +13,7 @@ from greenlight_gate.rules.engine.outcome import Observer, Outcome, seen_events
 from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Request, RunState, Stage, ThreadOrder, recent_times
 from greenlight_gate.trace import Expect
 
+_NONE: Mapping[str, str | None] = MappingProxyType({})
 _MOST_STOPPED = 64
 # Requests that were left without an end, of one user.
 _MOST_UNFINISHED = 512
@@ -22,7 +24,8 @@ class OpenRequests:
 
     `observers` are called with the outcome of each request. `runs` are those whose events come to this connection
     alone; all others are found in the registry. `replays` holds, for each thread that was restored here, the keys of
-    the events that were received since. `by_http`: each request is answered on a stream of its own.
+    the events that were received since. `by_http`: each request is answered on a stream of its own; `streams` are those
+    that have not ended, by their requests, and `unanswered` those that were sent meanwhile, with their threads.
     `runs_end_with_connection`: as the profile promises.
     """
 
@@ -41,6 +44,8 @@ class OpenRequests:
         self.runs: dict[str | None, RunState] = {}
         self.orders: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
+        self.streams: frozenset[str] = frozenset()
+        self.unanswered: Mapping[str, str | None] = _NONE
         self._stopped: frozenset[str] = frozenset()
         self._any_behind = False
         self._runs_end_with_connection = runs_end_with_connection
