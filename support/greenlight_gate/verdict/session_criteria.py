@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from greenlight_gate.events import FIVE
+from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
@@ -76,7 +76,8 @@ def completeness(facts: Facts) -> Criterion:
     if hidden:
         measured += f"; not observable here: {', '.join(hidden)}"
     if not expected:
-        status = Status.PASSED if "with_tool" in facts.accepted else Status.INCONCLUSIVE
+        no_tools = {EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED} <= {*facts.accepted}
+        status = Status.PASSED if no_tools or "with_tool" in facts.accepted else Status.INCONCLUSIVE
     else:
         # Single losses among many users are judged by SUCCESS.
         status = Status.PASSED if seen.five_shown == seen.five_expected else Status.FAILED

@@ -125,6 +125,8 @@ TABLE = [
      {"SUCCESS": "inconclusive"}),
     ("an interruption", facts(gaps=("the run was interrupted (SIGINT)",)), {"EVIDENCE": "inconclusive"}),
     ("tools declared away", facts(absent={"with_tool": "x has none"}), {"EVIDENCE": "inconclusive"}),
+    ("a target that runs no tools", facts(accepted=dict.fromkeys(("tool_executing", "tool_completed"), "a gateway"),
+     observed=msgspec.structs.replace(SEEN, five_expected=0, five_shown=0)), {}),
     ("isolation declared away", facts(absent={"isolation": "one persona"}), {"EVIDENCE": "inconclusive"}),
     ("isolation accepted", facts(absent={"isolation": "one persona"}, accepted={"isolation": "a kiosk"}), {}),
     ("a gap that needs nobody's word", facts(absent={"resume": "x cannot"}), {}),
