@@ -43,7 +43,7 @@ class Buffering(Fault):
                 await onward(chunk._replace(data=piece.data, end=None))
                 continue
             answer.held += piece.data
-            if piece.ends_answer or len(answer.held) >= self.size_bytes:
+            if piece.ends_message or len(answer.held) >= self.size_bytes:
                 await onward(chunk._replace(data=bytes(answer.held), end=None))
                 answer.held.clear()
         if chunk.end is not None:

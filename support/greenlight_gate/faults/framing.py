@@ -1,4 +1,4 @@
-"""Where one frame ends and the next begins, in what a target sends: of a WebSocket, HTTP or TLS.
+"""Where one unit ends and the next begins: requests and answers of HTTP, frames of a WebSocket, records of TLS.
 
 RFC 6455 section 5.2 for frames; RFC 9112 section 7.1 for chunks of HTTP/1.1; RFC 9113 section 4.1 for frames of HTTP/2;
 RFC 8446 section 5.1 for records of TLS, which are all that can be separated without the key: several frames in one
@@ -20,24 +20,26 @@ _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,15})[ \t]*\r?$")
 class Piece(NamedTuple):
     """Bytes of one unit; whether they are its first, and whether they are its last.
 
-    `is_head`: the unit is the head of an HTTP response; `ends_answer`: they are the last bytes of its body.
+    `is_head`: the unit is the head of an HTTP message; `ends_message`: they are the last bytes of that.
     """
 
     data: bytes
     first: bool
     last: bool
     is_head: bool = False
-    ends_answer: bool = False
+    ends_message: bool = False
 
 
 class Framer:
-    """Cuts a stream into the heads of HTTP responses and what comes after them, frames of HTTP/2, or TLS records.
+    """Cuts a stream into the heads of HTTP messages and what comes after them, frames of HTTP/2, or TLS records.
 
     After an upgrade these are frames; after any other head the chunks of its body, or all of its body. A unit comes in
-    as many pieces as it was read in. Only the bytes of an incomplete header are kept back.
+    as many pieces as it was read in. Only the bytes of an incomplete header are kept back. `requests`: the messages are
+    those of a client, which have no body where they name no length.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, requests: bool = False) -> None:
+        self._requests = requests
         self._kept = b""
         self._left = 0
         self._tls: bool | None = None
@@ -53,7 +55,7 @@ class Framer:
             if self._left:
                 part, data = data[: self._left], data[self._left :]
                 self._left -= len(part)
-                yield Piece(part, first=False, last=not self._left, ends_answer=self._ends_answer)
+                yield Piece(part, first=False, last=not self._left, ends_message=self._ends_message)
                 continue
             is_head = self._is_between
             size = self._size(data)
@@ -63,15 +65,20 @@ class Framer:
             part, data = data[:size], data[size:]
             self._left = size - len(part)
             is_head = is_head and not self._tls and not self._http2
-            yield Piece(part, first=True, last=not self._left, is_head=is_head, ends_answer=self._ends_answer)
+            yield Piece(part, first=True, last=not self._left, is_head=is_head, ends_message=self._ends_message)
 
     @property
     def _is_between(self) -> bool:
-        """Whether the head of a response comes next."""
+        """Whether the head of a message comes next."""
         return not self._tls and not self._http2 and not self._upgraded and self._next == self._head_size
 
+    def rest(self) -> bytes:
+        """The bytes that were kept back, at the end of the stream."""
+        kept, self._kept = self._kept, b""
+        return kept
+
     @property
-    def _ends_answer(self) -> bool:
+    def _ends_message(self) -> bool:
         return not self._left and self._is_between
 
     def _size(self, data: bytes) -> int | None:
@@ -90,6 +97,9 @@ class Framer:
             # A peer whose head never ends is not a web server: its bytes pass unchanged.
             return None if len(data) < _MOST_HEAD_BYTES else len(data)
         status, _, fields = data[:end].partition(b"\r\n")
+        if self._requests:
+            self._next = self._after_head(fields)
+            return end + len(_HEAD_END)
         code = status.split(b" ")[1:2]
         self._upgraded = code == [b"101"]
         if code not in ([b"204"], [b"304"]) and code[:1] != [b"100"]:
@@ -101,7 +111,7 @@ class Framer:
             return self._chunk_size
         length = _LENGTH.search(fields)
         if length is None:
-            return len  # the body ends with the connection
+            return self._head_size if self._requests else len  # the body of an answer ends with the connection
         size = int(length[1])
         return (lambda _: self._whole(size)) if size else self._head_size
 

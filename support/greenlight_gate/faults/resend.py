@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
-import re
+from dataclasses import dataclass, field
 
 from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.framing import Framer
 from greenlight_gate.faults.link import Chunk, Direction, Link, Onward, Pipe, bounded
 
 _BEGINS_S = 10.0
-_HEAD_END = b"\r\n\r\n"
 _POST = b"POST "
-_LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n")
+
+
+@dataclass
+class _Requests:
+    """The requests that come on one connection. `holds`: the one that is coming is to be sent again."""
+
+    framer: Framer = field(default_factory=lambda: Framer(requests=True))
+    holds: bool = False
+    held: bytearray = field(default_factory=bytearray)
 
 
 class Resend(Fault):
@@ -25,19 +33,26 @@ class Resend(Fault):
         self.address = address
         self.left = int(bounded("times", times, 1, 100))
         self.sent_again = asyncio.Event()
-        self._held: dict[Link, bytes] = {}
+        self._requests: dict[Link, _Requests] = {}
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
         """Passes a POST on once it is whole and was sent before; everything else at once."""
-        data = self._held.pop(pipe.link, b"") + chunk.data
-        if self.left and data and chunk.end is None and (data.startswith(_POST) or _POST.startswith(data)):
-            size = _size(data)
-            if size is None or len(data) < size:
-                self._held[pipe.link] = data
-                return
-            self.left -= 1
-            await self._lose(data[:size])
-        await onward(chunk._replace(data=data))
+        requests = self._requests.setdefault(pipe.link, _Requests())
+        for piece in requests.framer.cut(chunk.data):
+            if piece.is_head:
+                requests.holds = self.left > 0 and piece.data.startswith(_POST)
+            if not requests.holds:
+                await onward(chunk._replace(data=piece.data, end=None))
+                continue
+            requests.held += piece.data
+            if piece.ends_message:
+                self.left -= 1
+                await self._lose(bytes(requests.held))
+                await onward(chunk._replace(data=bytes(requests.held), end=None))
+                requests.held.clear()
+        if chunk.end is not None:
+            del self._requests[pipe.link]
+            await onward(chunk._replace(data=bytes(requests.held) + requests.framer.rest()))
 
     async def _lose(self, request: bytes) -> None:
         """Sends the request, and loses the connection when the answer begins."""
@@ -50,12 +65,3 @@ class Resend(Fault):
                         self.sent_again.set()
                 finally:
                     writer.transport.abort()
-
-
-def _size(data: bytes) -> int | None:
-    """The length of the request that begins here; None as long as it is unknown."""
-    end = data.find(_HEAD_END)
-    if end < 0:
-        return None
-    length = _LENGTH.search(data, 0, end + 2)
-    return end + len(_HEAD_END) + (int(length[1]) if length is not None else 0)

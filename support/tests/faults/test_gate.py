@@ -146,6 +146,24 @@ def test_http2_is_cut_into_its_frames(size: int) -> None:
     assert units == [*OF_HTTP2, b""]
 
 
+REQUESTS = [
+    b"GET /session HTTP/1.1\r\nHost: here\r\n\r\n", b"POST /chat HTTP/1.1\r\nContent-Length: 4\r\n\r\n", b"body",
+    b"POST /chat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n",
+]  # fmt: skip
+
+
+@given(st.integers(1, 60))
+def test_requests_are_cut_into_heads_chunks_and_bodies(size: int) -> None:
+    framer, units, ends, data = Framer(requests=True), [b""], [], b"".join(REQUESTS)
+    for start in range(0, len(data), size):
+        for piece in framer.cut(data[start : start + size]):
+            units[-1] += piece.data
+            ends += [len(units)] if piece.ends_message else []
+            units += [b""] if piece.last else []
+    assert units == [*REQUESTS, b""]
+    assert ends == [1, 3, 6]
+
+
 def test_a_body_without_a_length_passes_as_it_comes() -> None:
     framer = Framer()
     assert [piece.data for piece in framer.cut(b"HTTP/1.1 200 OK\r\n\r\n")] == [b"HTTP/1.1 200 OK\r\n\r\n"]
