@@ -667,7 +667,7 @@ class Session:
         after_s = at - asked_at - self.recorder.lost_s(asked_at)
         self.inbox.responded(
             at, status=reply.status, after_ms=round(after_s * 1e3, 3), request=sent.request,
-            body=clean(reply.body[:KEPT_OF_RESPONSE].decode(errors="replace")), to=sent.n, what=what,
+            body=clean(reply.body.decode(errors="replace"))[:KEPT_OF_RESPONSE], to=sent.n, what=what,
         )  # fmt: skip
         return reply.status
 

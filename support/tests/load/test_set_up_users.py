@@ -14,6 +14,7 @@ import pytest
 from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.load.request_frames import speaks_plainly
+from greenlight_gate.load.set_up_user import beginning_of
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Token
@@ -160,6 +161,17 @@ def load_on(
     )  # fmt: skip
     # As another process gets it.
     return run(pickle.loads(pickle.dumps(made)))
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'{"detail": "no"}', '{"detail": "no"}'),
+        (b"x" * 1_990 + b' "eyJhbGciOiJIUzI1NiJ9.e30.sig"', "x" * 1_990 + ' "'),
+    ],
+)
+def test_no_beginning_of_a_token_is_kept_where_a_body_is_cut(body: bytes, kept: str) -> None:
+    assert beginning_of(body) == kept
 
 
 def test_each_request_gets_a_connection_of_its_own_where_the_profile_says_so() -> None:
