@@ -6,9 +6,15 @@ bare LF as the end of a line, a length beside chunks, spaces behind the size of 
 
 import httptools
 
+from greenlight_gate.findings import printable
+
 _MOST_HEAD_BYTES = 65_536
 _INFORMATIONAL = range(100, 200)
 _SHOWN = 100
+_BEGINS = b"HTTP/"
+_SHOWN_FIRST = 40
+# An answer of HTTP/0.9 is a body and nothing else.
+_CHECK = "check the host, the port and the scheme of the url"
 
 
 class BrokenAnswer(Exception):
@@ -60,6 +66,10 @@ class AnswerReader:
         except httptools.HttpParserUpgrade as error:
             raise BrokenAnswer(f"HTTP {self.status} that changes the protocol") from error
         except httptools.HttpParserError as error:
+            is_first = not (self._head_bytes or self.has_head or self.is_complete)
+            if is_first and not data.startswith(_BEGINS):
+                came = printable(data[:_SHOWN_FIRST].decode(errors="replace"))
+                raise BrokenAnswer(f"no HTTP/1.1, which begins with HTTP/: {came!r}; {_CHECK}") from error
             raise BrokenAnswer(str(error)[:_SHOWN]) from error
         if not self.has_head:
             self._head_bytes += len(data)

@@ -123,6 +123,24 @@ def test_what_is_said_of_a_mismatch(answered: object, matcher: Matcher[object], 
     assert complaint(answered, matcher) == text.strip("\n")
 
 
+BARE = {"code": "500", "status": 500}
+
+
+@pytest.mark.parametrize(
+    ("said", "clear"),
+    [
+        ({"code": "400", "status": 400}, True),
+        ({**BARE, "text": ""}, False),
+        ({**BARE, "text": "Internal Server Error"}, False),
+        ({**BARE, "text": '{"detail": "Internal Server Error"}'}, False),
+        ({**BARE, "text": "the prompt is too long"}, True),
+        ({**BARE, "code": "PROMPT_TOO_LONG", "text": ""}, True),
+    ],
+)
+def test_a_server_that_only_says_that_it_has_failed_is_not_clear(said: dict[str, object], clear: bool) -> None:
+    assert m.is_clear().matches(Control("error", said)) is clear
+
+
 @pytest.mark.parametrize("said", [{}, {"code": " "}, {"text": ""}, {"code": 17}])
 def test_an_error_without_words_is_not_clear(said: dict[str, object]) -> None:
     assert not m.is_clear().matches(Control("error", said))

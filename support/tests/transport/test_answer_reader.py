@@ -64,7 +64,8 @@ def test_a_body_ends_with_its_connection_only_where_nothing_else_ends_it() -> No
     ("answer", "said"),
     [
         (CHUNKED + b"zz\r\n", "chunk size"),
-        (b"data: 1\n\n", "Expected HTTP"),
+        (b"data: 1\n\n", "no HTTP/1.1, which begins with HTTP/: 'data: 1"),
+        (b"<html>hello</html>", "'<html>hello</html>'; check the host, the port and the scheme of the url"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", "HTTP 101"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "a head of more than 65536 bytes"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "Content-Length"),

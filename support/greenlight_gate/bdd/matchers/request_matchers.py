@@ -6,7 +6,9 @@
 A mismatch prints the events with the offending row marked.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
 from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
@@ -21,6 +23,11 @@ from greenlight_gate.rules.engine.canary import named
 
 _MOST_ROWS = 200
 _MOST_READ = 1_000
+_SERVER_FAILED = 500
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_WORD = re.compile(r"\w+")
+# What stands in the body of an error whatever has happened.
+_OF_ERRORS = "error errors detail message code status type title html head body h1"
 
 
 class _Shows(BaseMatcher[UserRequest]):
@@ -181,8 +188,15 @@ class _Each(BaseMatcher[Sequence[UserRequest]]):
 
 class _Clear(BaseMatcher[Control | None]):
     def _matches(self, item: Control | None) -> bool:
-        said = (item.values.get("code"), item.values.get("text")) if item is not None else ()
-        return any(isinstance(value, str) and value.strip() for value in said)
+        if item is None:
+            return False
+        said = [value for name in ("code", "text") if isinstance(value := item.values.get(name), str)]
+        status = item.values.get("status")
+        if not isinstance(status, int) or status < _SERVER_FAILED:
+            return any(value.strip() for value in said)
+        # A status of 500 or more says that the server has failed, and not what is wrong with the message.
+        known = _WORD.findall(f"{status} {_PHRASES.get(status, '')} {_OF_ERRORS}".casefold())
+        return any(word not in known for word in _WORD.findall(" ".join(said).casefold()))
 
     def describe_to(self, description: Description) -> None:
         description.append_text("an error that says what is wrong")
@@ -242,7 +256,7 @@ def has_results_of_each_tool() -> Matcher[UserRequest]:
 
 
 def is_clear() -> Matcher[Control | None]:
-    """An error that says, by a code or in words, what is wrong."""
+    """An error that says, by a code or in words, what is wrong; by HTTP, a status of 500 or more does not by itself."""
     return _Clear()
 
 
