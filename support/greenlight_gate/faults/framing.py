@@ -98,7 +98,8 @@ class Framer:
             return None if len(data) < _MOST_HEAD_BYTES else len(data)
         status, _, fields = data[:end].partition(b"\r\n")
         if self._requests:
-            self._next = self._after_head(fields)
+            # What follows the preface of HTTP/2 (RFC 9113 section 3.4) is no head, and passes unchanged.
+            self._next = len if status.startswith(b"PRI ") else self._after_head(fields)
             return end + len(_HEAD_END)
         code = status.split(b" ")[1:2]
         self._upgraded = code == [b"101"]

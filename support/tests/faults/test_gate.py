@@ -164,6 +164,11 @@ def test_requests_are_cut_into_heads_chunks_and_bodies(size: int) -> None:
     assert ends == [1, 3, 6]
 
 
+def test_requests_of_http2_pass_as_they_come() -> None:
+    framer, data = Framer(requests=True), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + OF_HTTP2[0]
+    assert b"".join(piece.data for piece in framer.cut(data)) == data
+
+
 def test_a_body_without_a_length_passes_as_it_comes() -> None:
     framer = Framer()
     assert [piece.data for piece in framer.cut(b"HTTP/1.1 200 OK\r\n\r\n")] == [b"HTTP/1.1 200 OK\r\n\r\n"]
