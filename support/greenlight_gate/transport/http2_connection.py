@@ -100,9 +100,11 @@ class _Stream:
 class Http2Connection(asyncio.Protocol):
     """The only connection of a tab. `is_idle`: nothing is under way on it, since `idle_at`.
 
-    `settled` is done once the server's settings have come: only then is it known how many streams it allows, and that
-    it speaks HTTP/2 at all.
+    It can be used once the server's settings have come (`settle`): only then is it known how many streams it allows,
+    and that it speaks HTTP/2 at all.
     """
+
+    multiplexes = True
 
     def __init__(self, owner: MultiplexedOwner, host: str, *, secure: bool) -> None:
         self._owner = owner
@@ -124,7 +126,7 @@ class Http2Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_reading = True
         self.transport: asyncio.Transport | None = None
-        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_usable = True
         self.idle_at = monotonic()
 
@@ -154,6 +156,10 @@ class Http2Connection(asyncio.Protocol):
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_CONNECTION_WINDOW_BYTES)
         self._flush()
+
+    async def settle(self) -> None:
+        """Waits until requests can be sent. Raises NotOpened."""
+        await self._settled
 
     # Sending --------------------------------------------------------------------------------------------------
 
@@ -215,7 +221,7 @@ class Http2Connection(asyncio.Protocol):
         at = monotonic()
         self._rest += data
         try:
-            if not self.settled.done() and self._rest.startswith(b"HTTP/"):
+            if not self._settled.done() and self._rest.startswith(b"HTTP/"):
                 line = self._rest.partition(b"\r\n")[0][:_SHOWN].decode("latin-1")
                 self._broken(f"{line} in place of HTTP/2", at)
                 return
@@ -268,8 +274,8 @@ class Http2Connection(asyncio.Protocol):
             self._reset(stream_id, stream, _name_of(event.error_code), at)
         else:
             if isinstance(event, RemoteSettingsChanged):
-                if not self.settled.done():
-                    self.settled.set_result(None)
+                if not self._settled.done():
+                    self._settled.set_result(None)
                 self._send_waiting(at)
             if isinstance(event, RemoteSettingsChanged | WindowUpdated):
                 self._send_bodies()
@@ -364,8 +370,8 @@ class Http2Connection(asyncio.Protocol):
     def _broken(self, reason: str, at: float, code: int | None = None) -> None:
         """What is under way here ends without its end."""
         was_busy = self.is_busy
-        if not self.settled.done():
-            self.settled.set_exception(NotOpened(reason))
+        if not self._settled.done():
+            self._settled.set_exception(NotOpened(reason))
         self.abort()
         if was_busy:
             self._owner.broken(reason, at, code)
@@ -417,10 +423,8 @@ class Http2Connection(asyncio.Protocol):
 
 def _name_of(code: int | None) -> str:
     """What an error code of section 7 is called."""
-    try:
-        return ErrorCodes(code or 0).name
-    except ValueError:
-        return f"the error code {code}"
+    named = {int(each): str(each.name) for each in ErrorCodes}
+    return named.get(code or 0, f"the error code {code}")
 
 
 def _described(error: H2Error) -> str:

@@ -38,6 +38,7 @@ class HttpConnection(asyncio.Protocol):
         "_exchange", "_has_begun", "_head", "_host", "_is_reading", "_like", "_owner", "_reader", "idle_at", "is_full",
         "is_usable", "transport",
     )  # fmt: skip
+    multiplexes = False
 
     def __init__(self, owner: PoolOwner, host: str) -> None:
         self._owner = owner
@@ -73,8 +74,12 @@ class HttpConnection(asyncio.Protocol):
         """The connection of the operating system is open."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's classes are not asyncio's
 
-    def request(self, post: Post, body: bytes) -> None:
-        """Sends a request. Raises NotOpened for a path or headers that HTTP does not allow."""
+    async def settle(self) -> None:
+        """Nothing has to come before a request."""
+
+    def request(self, post: Post, body: bytes, *, again: bool = False) -> None:
+        """Sends a request, `again` as at first. Raises NotOpened for a path or headers that HTTP does not allow."""
+        del again
         assert self.is_idle, "one request at a time"
         assert self.transport is not None
         like = self._like

@@ -9,13 +9,12 @@ import asyncio
 import contextlib
 import ssl
 import time
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from greenlight_gate.findings import printable
 from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.exchange import MEDIA_TYPES, Framing
-from greenlight_gate.transport.http2_connection import Http2Connection
 from greenlight_gate.transport.http_connection import HttpConnection
 from greenlight_gate.transport.interface import (
     Accepted,
@@ -27,6 +26,11 @@ from greenlight_gate.transport.interface import (
     Post,
     Receiver,
 )
+
+if TYPE_CHECKING:
+    from greenlight_gate.transport.http2_connection import Http2Connection
+
+    AnyConnection = HttpConnection | Http2Connection
 
 monotonic = time.monotonic
 # Servers close idle connections, after 2 s or more: an older one is not used again, as it may lose a POST.
@@ -43,7 +47,7 @@ class _Negotiated(asyncio.Protocol):
 
     def __init__(self, tab: "HttpStreams") -> None:
         self._tab = tab
-        self.connection: HttpConnection | Http2Connection
+        self.connection: AnyConnection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TLS handshake is done."""
@@ -92,7 +96,7 @@ class HttpStreams:
         self._via: tuple[str, int] | None = None
         self._source = ""
         self._http_version = http_version
-        self._connections: list[HttpConnection | Http2Connection] = []
+        self._connections: list[AnyConnection] = []
         self._connecting: set[asyncio.Task[None]] = set()
         # By HTTP/2, all requests that are sent until its connection is open.
         self._multiplexes = False
@@ -135,7 +139,7 @@ class HttpStreams:
             self.is_open = self.can_send = False
             raise
 
-    async def _connect(self) -> HttpConnection | Http2Connection:
+    async def _connect(self) -> "AnyConnection":
         host, port = self._via or (self._host, self._port)
         prior: HttpVersion = "2" if self._http_version == "2" else "1.1"
         _, protocol = await asyncio.get_running_loop().create_connection(
@@ -145,19 +149,21 @@ class HttpStreams:
         )  # fmt: skip
         connection = protocol.connection if isinstance(protocol, _Negotiated) else protocol
         self._connections.append(connection)
-        self._multiplexes = isinstance(connection, Http2Connection)
+        self._multiplexes = connection.multiplexes
         if self._http_version == "2" and not self._multiplexes:
             connection.abort()
             raise NotOpened("HTTP/1.1 was chosen with TLS, and not HTTP/2")
         if not self._reads:
             connection.stop_reading()
-        if isinstance(connection, Http2Connection):
-            await connection.settled
+        await connection.settle()
         return connection
 
-    def speaking(self, version: HttpVersion) -> HttpConnection | Http2Connection:
+    def speaking(self, version: HttpVersion) -> "AnyConnection":
         """A connection that speaks this version of HTTP, still to be opened."""
         if version == "2":
+            # Imported here: most targets and all over a WebSocket do without, and start sooner.
+            from greenlight_gate.transport.http2_connection import Http2Connection  # noqa: PLC0415
+
             return Http2Connection(self, self._netloc, secure=self._secure)
         return HttpConnection(self, self._netloc)
 
@@ -332,13 +338,10 @@ class HttpStreams:
             self._send(post, body, again=True)
 
     def _request(
-        self, connection: HttpConnection | Http2Connection, post: Post, data: bytes, *, again: bool = False
+        self, connection: "AnyConnection", post: Post, data: bytes, *, again: bool = False
     ) -> None:  # fmt: skip
         try:
-            if isinstance(connection, Http2Connection):
-                connection.request(post, data, again=again)
-            else:
-                connection.request(post, data)
+            connection.request(post, data, again=again)
         except NotOpened as error:
             raise ConnectionEnded(str(error)) from error
 
@@ -407,7 +410,7 @@ class HttpStreams:
         for connection in self._connections:
             connection.abort()
 
-    def gone(self, connection: HttpConnection | Http2Connection) -> None:
+    def gone(self, connection: "AnyConnection") -> None:
         """A connection of the operating system is gone."""
         if connection in self._connections:
             self._connections.remove(connection)
