@@ -2,6 +2,7 @@
 
 import pytest
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Sent
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.evidence.folders import PROFILE_TOML
@@ -37,6 +38,23 @@ def test_another_users_conversation_is_one_and_names_the_user(session: str, owne
     came = f"agent_thinking that belongs to session {session}{owner}"
 
     assert foreign(two_users(earlier=("s-bashir-1",)), session) == [("ISOLATION-2", came)]
+
+
+def test_the_answer_to_ones_own_request_may_repeat_what_that_has_named() -> None:
+    talk = two_users().add(Sent, "c1", what="start", text='{"session": "s-bashir"}', request="q1", foreign="Bashir")
+
+    talk.frame(talk.body("agent_started", {}, session="s-bashir"))
+
+    assert [(finding.rule, finding.actual) for finding in talk.findings()] == [("LIFECYCLE-2", "1 event and no end")]
+
+
+def test_what_answers_another_users_request_is_foreign_though_its_session_was_named() -> None:
+    talk = two_users().ask("q2", connection="c2").started("r2", connection="c2", request="q2", user="user-bashir")
+    talk.add(Sent, "c1", what="start", text='{"session": "s-bashir"}', request="q1", foreign="Bashir")
+
+    talk.frame(talk.body("agent_thinking", {"reasoning": "hm"}, "r2", request="q2", session="s-bashir"))
+
+    assert "ISOLATION-2" in talk.rules()
 
 
 def test_an_id_that_was_captured_from_a_message_has_an_owner_too() -> None:

@@ -364,7 +364,10 @@ class ConnectionChecker:
     def take(self, reading: Reading, at: float, n: int) -> None:
         """Judges one message, as it was read."""
         for part in each(reading):
-            self._take(part, at, n)
+            if isinstance(part, Foreign) and self.correlation.repeats(part):
+                self.take(part.reading, at, n)
+            else:
+                self._take(part, at, n)
 
     def _take(self, reading: Part, at: float, n: int) -> None:
         if self.sign_in is not None:

@@ -80,6 +80,13 @@ class Correlation:
         if other is not None and not self.has_named(other):
             self._is_foreign(control.name, other, n)
 
+    def repeats(self, foreign: Foreign) -> bool:
+        """Whether a frame is outside of the scope only by what the user has sent, as in the answer to an attempt."""
+        reading = foreign.reading
+        if isinstance(reading, Event) and self.registry.foreign_in_event(reading, self.user) is not None:
+            return False
+        return self.has_named(OwnedId(self.registry.owner_of(foreign.owner), foreign.what, foreign.owner))
+
     def foreign(self, foreign: Foreign, n: int) -> None:
         """A frame came that the profile does not hold to be this connection's."""
         reading = foreign.reading
