@@ -219,6 +219,17 @@ async def read_text(request: Request, most_bytes: int) -> str | None:
     return body.decode() if size <= most_bytes else None
 
 
+def with_key(body: str, key: str | None) -> str:
+    """The message with its `Idempotency-Key` for the id of the request, if it has none of its own."""
+    try:
+        given = parse(body) if key else None
+    except ValueError:
+        return body  # which is refused as what it is
+    if not isinstance(given, dict) or given.get("request_id") is not None:
+        return body
+    return json.dumps({**given, "request_id": key})
+
+
 def as_message(body: str = "", **fields: Any) -> str:
     """Write a message as a client would send it over a WebSocket: the fields of the body, and these."""
     try:

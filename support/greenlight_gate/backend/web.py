@@ -21,6 +21,7 @@ from greenlight_gate.backend.http_stream import (
     StreamConnection,
     as_message,
     read_text,
+    with_key,
 )
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.message_handler import MessageHandler
@@ -140,6 +141,7 @@ class _Web:
         text = await self._body(request, connection)
         if isinstance(text, Response):
             return text
+        text = with_key(text, request.headers.get("idempotency-key"))
         return EventStreamResponse(self._hub(), connection, text, streams=True)
 
     async def _body(self, request: Request, connection: StreamConnection) -> str | Response:

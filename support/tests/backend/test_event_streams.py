@@ -129,6 +129,20 @@ def test_a_request_that_was_answered_is_answered_with_the_same_events_when_it_is
     assert ada.run("What is 17*23?", request="answered") == events
 
 
+def test_a_request_is_known_by_its_idempotency_key_where_its_body_has_no_id(ada: Browser) -> None:
+    body = ada.body("What is 2*21?")
+    del body["request_id"]
+    key, other = ({"Idempotency-Key": uuid.uuid4().hex} for _ in range(2))
+    runs = []
+    for headers in (key, key, other):
+        with ada.client.stream("POST", "/chat", json=body, headers=headers) as answer:
+            runs.append({(event["run_id"], event["request_id"]) for event in events_of(answer)})
+    first, again, another = runs
+    assert first == again
+    assert [request for _, request in first] == [key["Idempotency-Key"]]
+    assert not first & another
+
+
 def test_the_same_request_id_of_another_user_or_for_another_question_is_not_answered_again(
     ada: Browser, backend: BackendProcess
 ) -> None:

@@ -616,7 +616,9 @@ class World(Users):
         """Leaves the text and the time of each request to the scenarios beside this one: their calls may be for it."""
         suite = self.suite
         suite.worlds.discard(self)
-        began = min((world.recorder.began for world in list(suite.worlds) if isinstance(world, World)), default=math.inf)
+        began = min(
+            (world.recorder.began for world in list(suite.worlds) if isinstance(world, World)), default=math.inf
+        )
         left = [PastRequest(each.text, each.asked_at, each.over_at, time.monotonic()) for each in self.questions]
         suite.past_requests = [past for past in (*suite.past_requests, *left) if past.left_at >= began]
 
