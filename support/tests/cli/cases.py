@@ -6,9 +6,10 @@ from pathlib import Path
 
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.run_report import write_report
+from h2.settings import SettingCodes
 
 from support.tests.cli.process import HASTY_S, PATIENT_S, REASONS, Ran, behave, judged, suite_in, target
-from support.tests.hostile import by_http, excess
+from support.tests.hostile import by_http, excess, http2
 from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import Act, HostileServer
@@ -35,7 +36,7 @@ _BARE = {
 # What is wrong shows by what does not come.
 _HASTY = {
     "health_hangs", "door_never", "tls_only_ours", "never_ready", "frame_without_end", "dripping_answer", "silent",
-    "never_answers_pings", "http_never_ending", "http_silent",
+    "never_answers_pings", "http_never_ending", "http_silent", "http2_window_never_opened",
 }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ class Case:
     more: str = ""
     peak_mb: float = 400.0
     profile: str = ""
+    http_version: str = ""
 
     @property
     def is_slow(self) -> bool:
@@ -115,7 +117,7 @@ def _meet(case: Case, folder: Path, budget_s: float) -> Met:
         url = server.url.replace("ws://", "wss://") if case.tls == "client" else server.url
         url = url.replace("wss://", "ws://") if case.tls == "server" else url
         url = url.replace("ws", "http", 1).removesuffix("/ws") if case.is_by_http else url
-        target(folder, url, more=case.more, budget_s=budget_s, profile=case.profile)
+        target(folder, url, more=case.more, budget_s=budget_s, profile=case.profile, http_version=case.http_version)
         if case.is_bare:
             suite_in(folder)
             stop = ("--stop",) if case.fail_fast else ()
@@ -251,6 +253,34 @@ def _by_http(name: str, act: does.Say, rules: dict[str, str], *, code: int = 1, 
     profile = "agent-events-sse"
     return Case(f"http_{name}", code, by_http.chat(act), rules=rules, tls=tls, more=more, profile=profile)
 
+
+def _by_http2(
+    name: str, act: does.Say, rules: dict[str, str], *, code: int = 1, more: str = "", window: int | None = None
+) -> Case:  # fmt: skip
+    settings = {} if window is None else {SettingCodes.INITIAL_WINDOW_SIZE: window}
+    return Case(
+        f"http2_{name}", code, http2.chat(act, settings), rules=rules, more=more, profile="agent-events-sse",
+        http_version="2",
+    )  # fmt: skip
+
+
+RIGHT_BY_HTTP2 = _by_http2("right", http2.rightly, {}, code=0, more=REASONS)
+BY_HTTP2 = [
+    _by_http2(
+        "continuation_flood", http2.continuation_flood, {"CONNECTION-3": "no HTTP/2: Too many continuation frames"}
+    ),
+    _by_http2("header_bomb", http2.header_bomb, {"CONNECTION-3": "no HTTP/2: "}),
+    _by_http2("reset_before_head", http2.reset_before_head, {"CONNECTION-1": "was reset in place of an answer"}),
+    _by_http2(
+        "reset_within",
+        http2.reset_within,
+        {"CONNECTION-3": "its stream was reset (INTERNAL_ERROR)", "LIFECYCLE-2": ""},
+    ),
+    _by_http2("going_away", http2.going_away, {"CONNECTION-3": "GOAWAY with ENHANCE_YOUR_CALM: calm down"}),
+    _by_http2("garbage", http2.garbage, {"CONNECTION-3": "no HTTP/2: "}),
+    _by_http2("window_never_opened", http2.silent, {"TIMELINESS-1": " s / none"}, window=0),
+    _by_http2("hundred_megabytes", http2.hundred_megabytes, {"CONTENT-2": "a line of more than 1048576 bytes"}),
+]
 
 RIGHT_BY_HTTP = _by_http("right", by_http.rightly, {}, code=0, more=REASONS)
 BY_HTTP = [

@@ -101,7 +101,8 @@ class Ran:
 
 
 def target(
-    folder: Path, url: str, health: str = "/health", more: str = "", budget_s: float = PATIENT_S, *, profile: str = ""
+    folder: Path, url: str, health: str = "/health", more: str = "", budget_s: float = PATIENT_S, *, profile: str = "",
+    http_version: str = "",
 ) -> Path:  # fmt: skip
     """The file of a target. `more` are further lines of TOML.
 
@@ -111,6 +112,8 @@ def target(
     text = HOSTILE.format(url=url, health=health, budget_s=budget_s, run_s=6 * budget_s)
     if profile:  # by HTTP, which has no pings
         text = f'profile = "{profile}"\n{text}'.replace("[capabilities]\n", "[capabilities]\nping = false\n")
+    if http_version:
+        text = f'http_version = "{http_version}"\n{text}'
     path.write_text(text + more, encoding="utf-8")
     return path
 

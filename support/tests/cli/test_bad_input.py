@@ -19,6 +19,7 @@ ALL = [
     *cases.IN_EXCESS,
     *cases.IN_THE_CONVERSATION,
     *cases.BY_HTTP,
+    *cases.BY_HTTP2,
 ]
 EACH = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.is_slow else []) for case in ALL]
 _RIGHT = Case("right", 0, fail_fast=False, more=REASONS)
@@ -46,7 +47,9 @@ def test_what_is_wrong_is_said(case: Case, meetings: Meetings) -> None:
     assert {rule for rule, piece in case.rules.items() if piece not in ran.found(rule)} == set()
 
 
-@pytest.mark.parametrize("case", [_RIGHT, cases.PROTOTYPES, cases.RIGHT_BY_HTTP], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [_RIGHT, cases.PROTOTYPES, cases.RIGHT_BY_HTTP, cases.RIGHT_BY_HTTP2], ids=lambda case: case.name
+)
 def test_the_same_server_is_approved_when_it_does_everything_right(case: Case, meetings: Meetings) -> None:
     ran = meetings[case.name].result(PATIENCE_S).ran
 
