@@ -74,7 +74,7 @@ class Head(Protocol):
         """The version of HTTP."""
 
 
-class Exchange:
+class HttpExchange:
     """A request and its answer. `post`: the request that is under way; None: none is, or the answer is complete."""
 
     __slots__ = ("_asked_at", "_body", "_head", "_owner", "_stream", "post")

@@ -26,7 +26,7 @@ from h2.events import (
 from h2.exceptions import H2Error, NoSuchStreamError
 from h2.settings import SettingCodes, Settings
 
-from greenlight_gate.transport.exchange import BODILESS, Exchange, StreamOwner, check_request
+from greenlight_gate.transport.exchange import BODILESS, HttpExchange, StreamOwner, check_request
 from greenlight_gate.transport.interface import NotOpened, Post
 from greenlight_gate.wire.event_stream import StreamError
 
@@ -76,7 +76,7 @@ class MultiplexedOwner(StreamOwner, Protocol):
         """It may be full now, or no longer."""
 
 
-class _Head(NamedTuple):
+class _AnswerHead(NamedTuple):
     status: int
     fields: list[tuple[bytes, bytes]]
     named: dict[bytes, bytes]
@@ -89,7 +89,7 @@ class _Stream:
     __slots__ = ("again", "body", "exchange", "has_head", "left", "post")
 
     def __init__(self, owner: StreamOwner, post: Post, body: bytes, *, again: bool) -> None:
-        self.exchange = Exchange(owner)
+        self.exchange = HttpExchange(owner)
         self.post = post
         self.body = b"" if post.method in BODILESS else body
         self.left = memoryview(self.body)
@@ -292,7 +292,7 @@ class Http2Connection(asyncio.Protocol):
         for name, value in fields:
             named.setdefault(name, value)
         stream.has_head = True
-        if not stream.exchange.begin(_Head(int(status), fields, named), at):
+        if not stream.exchange.begin(_AnswerHead(int(status), fields, named), at):
             self._complete(event.stream_id, stream, at)
 
     def _data(self, event: DataReceived, stream: _Stream | None, at: float) -> None:

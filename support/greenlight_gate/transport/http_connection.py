@@ -5,7 +5,7 @@ import time
 from typing import Protocol, cast
 
 from greenlight_gate.transport.answer_reader import AnswerReader, BrokenAnswer
-from greenlight_gate.transport.exchange import BODILESS, Exchange, StreamOwner, check_request
+from greenlight_gate.transport.exchange import BODILESS, HttpExchange, StreamOwner, check_request
 from greenlight_gate.transport.interface import Post
 from greenlight_gate.wire.event_stream import StreamError
 
@@ -44,7 +44,7 @@ class HttpConnection(asyncio.Protocol):
         self._owner = owner
         self._host = host
         self._reader = AnswerReader()
-        self._exchange = Exchange(owner)
+        self._exchange = HttpExchange(owner)
         # The latest request, and its head: those of a load are alike.
         self._like: Post | None = None
         self._head = b""
