@@ -6,6 +6,7 @@ import contextlib
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
 from greenlight_gate.targets.settings import Misconfigured, where_the_url_is
-from greenlight_gate.trace import Header, Responded, encode_header, encode_record
+from greenlight_gate.trace import Header, Opened, Responded, encode_header, encode_record
 
 
 def add(commands: Any) -> None:
@@ -127,10 +128,25 @@ class Examination:
         )
         session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
-        await session.connect(token, suite.tls)
+        try:
+            await session.connect(token, suite.tls)
+        finally:
+            self._show_channel(self.recorder)
         steps = len(suite.profile.spec.handshake)
         self._ok("handshake", f"connected and ready{', ' + numbered(steps, 'step') if steps else ''}")
         return session
+
+    def _show_channel(self, recorder: Recorder) -> None:
+        """Over a channel, what the request was answered with that opens it; nothing if it was not opened."""
+        opening = self.suite.profile.spec.connection.opening
+        records = [entry.record for entry in recorder.entries if isinstance(entry.record, Opened)]
+        if self._has_channel and opening is not None and records:
+            after = f"opened after {records[0].handshake_ms:.0f} ms, {_media(records[0].headers)}"
+            self._ok("channel", f"{opening.method} {opening.path} {after}")
+
+    @property
+    def _has_channel(self) -> bool:
+        return self.suite.profile.spec.connection.by_channel
 
     async def warm_up(self) -> None:
         """Sends what the target sends before anything is judged; what is wrong with it shows in the answer after it."""
@@ -165,10 +181,11 @@ class Examination:
         question = self.question
         if not answers or question is None or not question.seen_at:
             return  # the table of what came shows it
-        media = next(
-            (text for text in answers[0].headers if text.lower().startswith("content-type:")), "no content type"
+        media = _media(answers[0].headers)
+        self._ok(
+            "POST" if self._has_channel else "answer",
+            f"{http_of(answers[0])} {answers[0].status} after {answers[0].after_ms:.0f} ms, {media}",
         )
-        self._ok("answer", f"{http_of(answers[0])} {answers[0].status} after {answers[0].after_ms:.0f} ms, {media}")
         self._ok("first event", f"after {(question.seen_at[0] - question.asked_at) * 1e3:.0f} ms")
 
     def _ok(self, step: str, text: str) -> None:
@@ -178,6 +195,11 @@ class Examination:
         colour = {"ok": "green", "no": "red"}.get(tried.mark, "yellow")
         line = f"[{colour}]{tried.mark}[/]  {tried.step:<11} {escape(named(tried.text))}"
         self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def _media(headers: Sequence[str]) -> str:
+    """The content type among these headers."""
+    return next((text for text in headers if text.lower().startswith("content-type:")), "no content type")
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The bundled backend by HTTP: a category approves it, and blocks it with a defect, as over its WebSocket."""
+"""The bundled backend by HTTP, and over a channel: approved, and blocked with a defect, as over its WebSocket."""
 
 from pathlib import Path
 
@@ -6,21 +6,28 @@ import pytest
 
 from support.tests.cli.process import judged
 
-TARGET = ("--environment", "embedded-sse", "--categories")
+# A defect of each, with the category and the rule that block it.
+DEFECTS = {
+    "embedded-sse": ("integration", "retried_post_starts_a_second_run", "IDENTITY-1"),
+    "embedded-channel": ("security", "channel_mixes_users", "ISOLATION-2"),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("category", ["functional", "integration"])
-def test_a_category_approves_the_healthy_backend(tmp_path: Path, category: str) -> None:
-    ran = judged(tmp_path, *TARGET, category)
+@pytest.mark.parametrize("environment", DEFECTS)
+def test_a_category_approves_the_healthy_backend(tmp_path: Path, environment: str, category: str) -> None:
+    ran = judged(tmp_path, "--environment", environment, "--categories", category)
 
     assert (ran.code, ran.verdict) == (0, "APPROVED"), ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err
 
 
 @pytest.mark.slow
-def test_a_defect_is_blocked_by_its_rule(tmp_path: Path) -> None:
-    ran = judged(tmp_path, *TARGET, "integration", "--defect", "retried_post_starts_a_second_run")
+@pytest.mark.parametrize("environment", DEFECTS)
+def test_a_defect_is_blocked_by_its_rule(tmp_path: Path, environment: str) -> None:
+    category, defect, rule = DEFECTS[environment]
+    ran = judged(tmp_path, "--environment", environment, "--categories", category, "--defect", defect)
 
     assert (ran.code, ran.verdict) == (1, "BLOCKED"), ran.out + ran.err
-    assert "IDENTITY-1" in ran.rules
+    assert rule in ran.rules

@@ -43,6 +43,28 @@ def test_a_page_in_place_of_a_stream_is_named_in_the_next_step(tmp_path: Path) -
     assert ran.out.splitlines()[-1].startswith("Next: correct CONNECTION-1, LIFECYCLE-1 (expected and got are listed")
 
 
+def test_a_page_in_place_of_a_channel_is_named(tmp_path: Path) -> None:
+    with HostileServer(does.page("200 OK"), does.health()) as server:
+        url = server.url.replace("ws://", "http://").removesuffix("/ws")
+        target(tmp_path, url, profile="agent-events-channel")
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert ran.code == 1
+    assert "HTTP 200 with text/html in place of text/event-stream" in ran.out
+
+
+def test_each_step_of_a_channel_is_shown(tmp_path: Path) -> None:
+    ran = greenlight(tmp_path, "doctor", "--environment", "embedded-channel")
+
+    assert ran.code == 0, ran.out + ran.err
+    steps = ("channel", "handshake", "POST", "first event", "one run")
+    assert {step: mark for step, mark in _lines(ran.out).items() if step in steps} == dict.fromkeys(steps, "ok")
+    assert re.search(
+        r"^ok  channel     GET /events opened after \d+ ms, content-type: text/event-stream", ran.out, re.MULTILINE
+    )
+    assert re.search(r"^ok  POST        HTTP 202 after \d+ ms, no content type$", ran.out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(("replaced", "blamed"), [(True, "WEBSOCKET_TEST_URL"), (False, "url in the target file")])
 def test_where_nothing_listens_it_names_what_holds_the_url(tmp_path: Path, replaced: bool, blamed: str) -> None:
     # A port that is taken and at which nobody listens.
