@@ -18,7 +18,7 @@ from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, ssl
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import SHORTEST_SECRET, Redactor, proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.targets.sign_in import LoginRefused, SignedIn, can_travel, log_in, log_out, refresh
+from greenlight_gate.targets.sign_in import BY_LOGIN, LoginRefused, SignedIn, can_travel, log_in, log_out, refresh
 
 __all__ = [
     "Access",
@@ -96,7 +96,10 @@ class Access:
         self._expired: dict[str, str] = {}
         self._logins: dict[str, tuple[str, str]] = {}
         self._signed_in: dict[Persona, SignedIn] = {}
+        # What only a login gives is null, and so left out, where a token is sent that is none of it.
+        captured = dict.fromkeys(name for call in auth.login for name in call.capture if name not in BY_LOGIN)
         self.given = self._values(environ)
+        self._without_login: dict[str, Any] = {**captured, **self.given}
         if auth.obtain == "token" and auth.token_env:
             self._shared = self._given_token(environ, auth.token_env, "auth.token_env", "all users", _EVERYBODY)
         for index, persona in enumerate(target.personas):
@@ -189,7 +192,7 @@ class Access:
         """
         auth = self.target.auth
         if token is None or auth.send == "none":
-            return Token(persona.name, "none", values=self.given, learn=self._learn(persona))
+            return Token(persona.name, "none", values=self._without_login, learn=self._learn(persona))
         self._redactor.learn(token, persona.name)
         cookies = {**(signed_in.cookies if signed_in is not None else {}), auth.cookie_name: token}
         ways: dict[str, dict[str, Any]] = {
@@ -201,7 +204,7 @@ class Access:
             "profile": {},
         }
         way = way or auth.send
-        values = self.given if signed_in is None else {**signed_in.values, **self.given}
+        values = self._without_login if signed_in is None else {**signed_in.values, **self.given}
         return Token(persona.name, way, token, values=values, learn=self._learn(persona), **ways[way])
 
     def _learn(self, persona: Persona) -> Callable[[str], None]:

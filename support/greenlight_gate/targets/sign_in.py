@@ -16,7 +16,9 @@ from greenlight_gate.wire.http_call import COOKIE, HttpCall
 from greenlight_gate.wire.values import MISSING
 
 _LONGEST_LIFETIME_S = 1e9
-_LIFETIME = "expires_in"
+_TOKEN, _LIFETIME = "token", "expires_in"
+# What a login captures for its own sake: no value for the profile.
+BY_LOGIN = (_TOKEN, _LIFETIME)
 _NOTHING_TO_SEND = "it has none that can be sent"
 _REFUSALS = (400, 401, 403, 422)
 
@@ -103,11 +105,11 @@ class _Login:
         """What all of them gave. Raises TargetFault without a token that can be sent."""
         auth, captured, cookies = self._target.auth, dict(self.captured), dict(self.cookies)
         token = cookies.pop(auth.cookie_name, None) if auth.send == "cookie" else None
-        token = captured.pop("token", None) if token is None else token
+        token = captured.pop(_TOKEN, None) if token is None else token
         if not isinstance(token, str) or not can_travel(token):
             raise self._without(self._place or f"{COOKIE}{auth.cookie_name}", _NOTHING_TO_SEND)
         said = captured.pop(_LIFETIME, self._said.get(_LIFETIME))
-        captured.pop("token", None)
+        captured.pop(_TOKEN, None)
         return SignedIn(token, _lifetime_s(said), captured, cookies)
 
     def _without(self, place: str, came: str) -> TargetFault:

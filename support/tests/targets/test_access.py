@@ -710,6 +710,17 @@ def test_a_login_that_cannot_be_right(keys: dict[str, Any], says: str) -> None:
         msgspec.convert({"obtain": "login", **keys}, Auth)
 
 
+def test_what_only_a_login_gives_is_null_with_a_forged_token_and_without_one() -> None:
+    form = {"path": "/in", "form": {"name": "{username}"}, "capture": {"token": "access_token", "flow": "flow"}}
+    login = msgspec.convert({"obtain": "login", "send": "bearer", "login": [form]}, Auth).login
+    with served(answer({"access_token": "a-token-of-ada", "flow": "flow-7"})) as asked:
+        entrance = access(obtain="login", url=asked.url, login=login)
+        signed_in = token_for(entrance)
+
+    assert signed_in.values == {"flow": "flow-7"}
+    assert [entrance.present(ADA, token).values for token in (None, "another-token")] == [{"flow": None}] * 2
+
+
 def test_a_forged_token_says_what_the_token_of_the_login_says() -> None:
     claims = {"sub": "ada-7", "identifier": "ada", "exp": int(time.time()) + 3600, "iat": 1}
     token = jwt.encode(claims, SECRET, algorithm="HS256")
