@@ -10,6 +10,7 @@ from support.tests.rules.talk import EPOCH_S, Talk
 
 SCOPED = Profile.from_toml(
     f'{PROFILE_TOML}\n[scope]\nmine = {{ session = {{ same_as = "session" }} }}\n[needs]\nsession = "the session"\n'
+    '[[ignore]]\nwhen = { type = "internal" }\nbecause = "of the backend itself"\n'
 )
 
 
@@ -38,6 +39,11 @@ def test_another_users_conversation_is_one_and_names_the_user(session: str, owne
     came = f"agent_thinking that belongs to session {session}{owner}"
 
     assert foreign(two_users(earlier=("s-bashir-1",)), session) == [("ISOLATION-2", came)]
+
+
+@pytest.mark.parametrize(("session", "rules"), [("s-bashir", {"ISOLATION-2"}), ("s-of-the-backend", set())])
+def test_an_ignored_frame_is_a_leak_where_its_session_is_a_users(session: str, rules: set[str]) -> None:
+    assert two_users().frame({"type": "internal", "session": session}).rules() == rules
 
 
 def test_the_answer_to_ones_own_request_may_repeat_what_that_has_named() -> None:

@@ -94,8 +94,8 @@ class Correlation:
         other = self.registry.foreign_in_event(reading, self.user) if isinstance(reading, Event) else None
         if other is not None:
             self._is_foreign(what, other, n)
-        # Not of another connection or conversation of this user.
-        elif (owner := self.registry.owner_of(foreign.owner)) != self.user:
+        # Not of another connection or conversation of this user; and what a profile ignores may be the backend's own.
+        elif (owner := self.registry.owner_of(foreign.owner)) != self.user and (owner or type(reading) is not Ignored):
             self._is_foreign(what, OwnedId(owner, foreign.what, foreign.owner), n)
 
     def may_hold_foreign(self, frames: Sequence[bytes]) -> bool:
