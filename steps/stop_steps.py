@@ -51,7 +51,10 @@ def stops_after_the_end(context: Context, user: str) -> None:
 
 @then("agent_stopped is the last event of {user:User}'s stopped run")
 def run_was_stopped(context: Context, user: str) -> None:
-    demand("LIFECYCLE-6", stops_of(context).ended(user), ends_with(stopped()))
+    stops = stops_of(context)
+    question = stops.ended(user)
+    if stops.shows_ends:  # if not, the rules judge the calls to the model
+        demand("LIFECYCLE-6", question, ends_with(stopped()))
 
 
 @then("each of {user:User}'s other questions receives the right answer")

@@ -212,11 +212,13 @@ class Responded(Record, frozen=True):
 class StreamEnded(Record, frozen=True):
     """The stream that answered a request has ended as HTTP wants it: nothing more comes on it.
 
-    `reset`: the error with which the server has given it up instead (HTTP/2).
+    `reset`: the error with which the server has given it up instead (HTTP/2). `by_user`: it has not, but the user has
+    closed it, to stop the run.
     """
 
     request: str | None = None
     reset: str = ""
+    by_user: bool = False
 
 
 class Cut(Record, frozen=True):

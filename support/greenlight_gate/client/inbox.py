@@ -72,11 +72,11 @@ class Inbox:
         for part in each(self._recorder.entries[-1].reading):
             self._control(part)
 
-    def stream_ended(self, at: float, request: str | None, reset: str) -> None:
+    def stream_ended(self, at: float, request: str | None, reset: str, *, by_user: bool = False) -> None:
         """Records that the stream of a request has ended; `reset`: the error with which the server gave it up."""
         recorder = self._recorder
         try:
-            recorder.add(StreamEnded, self._connection, at, request=request, reset=reset)
+            recorder.add(StreamEnded, self._connection, at, request=request, reset=reset, by_user=by_user)
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
             recorder.fault = recorder.fault or error
         self.changed.set()

@@ -457,12 +457,28 @@ class Session:
         return thread in shown or any(thread == str(value) for value in self.values.values())
 
     async def stop(self, question: UserRequest) -> None:
-        """Tells the backend to stop a run."""
+        """Tells the backend to stop a run, or closes the stream of its answer where that is how it is stopped."""
+        if self.profile.spec.stops_by_closing:
+            self._close_stream(question)
+            return
         values = {"run": question.run, "request": question.request, "thread": question.thread}
         of_run = self._reader.values_of(question.run)
         # Where the backend names no run, the other ids say in the trace which one is meant.
         kept = {"run": question.run} if question.run is not None else values
         await self.send(self.template("stop"), {**of_run, **values}, to="stop", what="stop", **kept)
+
+    def _close_stream(self, question: UserRequest) -> None:
+        if self._transport is None or not self.open:
+            raise self.not_open()
+        request = question.request if question.run is None else None
+        self.recorder.add(
+            Sent, self.connection, what="stop", text="(closes the stream of the answer)", run=question.run,
+            request=request,
+        )  # fmt: skip
+        if self._transport.close_stream(question.request):
+            self._streaming.discard(question.request)
+            self.inbox.stream_ended(time.monotonic(), question.request, "", by_user=True)
+        question.give_up()
 
     async def stop_early(self, question: UserRequest) -> None:
         """Tells the backend to stop a run by its request, whatever has been received of it."""

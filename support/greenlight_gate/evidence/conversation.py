@@ -113,6 +113,8 @@ def _beside(record: Other | Responded | ModelCall | StreamEnded) -> tuple[str, s
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
     if isinstance(record, StreamEnded):
+        if record.by_user:
+            return "stream closed by us", ""
         return "stream ended", f"reset ({record.reset})" if record.reset else ""
     fault = f", {record.fault}" if record.fault else ""
     return f"model call {record.number}", f"{record.state}{fault}: {record.said}"

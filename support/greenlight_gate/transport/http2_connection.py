@@ -396,6 +396,15 @@ class Http2Connection(asyncio.Protocol):
             self._flush()
             self.transport.close()
 
+    def close_stream(self, label: str) -> bool:
+        """Resets the stream that answers the request of this label; False if there is none."""
+        for stream_id, stream in self._streams.items():
+            if stream.post.streams and stream.post.label == label:
+                self._forget(stream_id, monotonic())
+                self._flush()
+                return True
+        return False
+
     def abort(self) -> None:
         """Cuts the connection; what is under way on it is not reported."""
         self.is_usable = False

@@ -176,6 +176,14 @@ class HttpConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
+    def close_stream(self, label: str) -> bool:
+        """Closes the stream that answers the request of this label, which ends the connection; False if it is none."""
+        post = self._exchange.post
+        if post is None or not post.streams or post.label != label:
+            return False
+        self.abort()
+        return True
+
     def abort(self) -> None:
         """Cuts the connection; what is under way on it is not reported."""
         self.is_usable = False

@@ -332,6 +332,10 @@ class HttpStreams:
             for each, body, again in to_send:
                 self._send(each, body, again=again)
 
+    def close_stream(self, label: str) -> bool:
+        """Closes the stream that answers the request of this label; False if there is none."""
+        return any(connection.close_stream(label) for connection in self._connections)
+
     def again(self, post: Post, body: bytes) -> None:
         """The server says that it has not begun with this request: another connection carries it."""
         if self.can_send or self._opened is not None:

@@ -193,6 +193,9 @@ class Transport(Protocol):
     def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
         """Sends one message, whatever its bytes are. `post`: how, by HTTP. Raises ConnectionEnded."""
 
+    def close_stream(self, label: str) -> bool:
+        """Closes the stream that answers the `Post` of this label, and nothing else; False if there is none."""
+
     def ping(self) -> None:
         """Sends a ping of the transport's own protocol; its answer is not handed over. Raises ConnectionEnded."""
 

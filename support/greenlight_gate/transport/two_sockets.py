@@ -147,6 +147,11 @@ class TwoSockets:
         """Sends one message on the socket of requests. Raises ConnectionEnded."""
         self._requests.send(data, text=text, post=post)
 
+    def close_stream(self, label: str) -> bool:
+        """There is none of its own for an answer."""
+        del label
+        return False
+
     def ping(self) -> None:
         """Pings on both sockets. Raises ConnectionEnded."""
         self._requests.ping()

@@ -309,6 +309,11 @@ class WebSocket(asyncio.Protocol):
         (self._protocol.send_text if text else self._protocol.send_binary)(data)
         self._flush()
 
+    def close_stream(self, label: str) -> bool:
+        """There is none of its own for an answer."""
+        del label
+        return False
+
     def ping(self) -> None:
         """Sends a ping; its answer is not handed over. Raises ConnectionEnded."""
         if not self.can_send:

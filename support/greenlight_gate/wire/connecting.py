@@ -12,6 +12,8 @@ from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
 _WHOLE_VALUE = re.compile(r"\{\w+\}")
+# [send.stop] of a backend whose runs are stopped by closing the streams of their answers.
+CLOSES = {"close": True}
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
@@ -181,6 +183,9 @@ def read_addresses(send: dict[str, Any], connection: ConnectionSpec) -> tuple[di
     templates, found = dict(send), {}
     for name, template in send.items() if connection.by_http else ():
         where = f"send.{name}.http"
+        if name == "stop" and template == CLOSES:
+            _check_close(connection)
+            continue
         if not isinstance(template, dict) or "http" not in template:
             raise ProfileError(f'{where}: expected the address of the request, for instance {{ path = "/chat" }}')
         body = dict(template)
@@ -190,6 +195,14 @@ def read_addresses(send: dict[str, Any], connection: ConnectionSpec) -> tuple[di
         _check_path(address, where)
         templates[name], found[name] = body, address
     return templates, found
+
+
+def _check_close(connection: ConnectionSpec) -> None:
+    if not connection.has_stream_for_each:
+        raise ProfileError(
+            'send.stop.close: expected it where each answer has a stream of its own ("sse", "ndjson"), got '
+            f"connection.transport = {connection.transport!r}"
+        )
 
 
 def _check_path(address: HttpAddress, where: str) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from greenlight_gate.events import EventKind
 from greenlight_gate.wire.codecs import codec_named
 from greenlight_gate.wire.connecting import (
+    CLOSES,
     ConnectionSpec,
     HttpAddress,
     HttpRequest,
@@ -175,6 +176,11 @@ class Spec(msgspec.Struct, frozen=True):
         address = self.addresses.get(what)
         carrier = [] if address is None else [address.path, address.headers]
         return {name for _, name in names_in([self.send[what], carrier], "")}
+
+    @property
+    def stops_by_closing(self) -> bool:
+        """Whether a run is stopped by closing the stream of its answer, and by no message."""
+        return self.connection.has_stream_for_each and self.send.get("stop") == CLOSES
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -449,6 +455,11 @@ def _complete_inputs(spec: Spec, shown: set[EventKind]) -> None:
 def _complete_by_http(spec: Spec) -> None:
     """What only a connection can do that stays open, and what only a frame can that has no address."""
     connection = spec.connection
+    if spec.stops_by_closing and not spec.promises.runs_end_with_connection:
+        raise ProfileError(
+            "send.stop.close: expected runs_end_with_connection = true under [promises] as well, since closing the "
+            "stream of a run that goes on does not stop it, got none"
+        )
     apart = connection.has_stream_for_each
     steps = [step for step in spec.steps if apart or step.send is not None]
     parts = (("handshake", steps), ("answer", spec.answers), ("send.ping", apart and "ping" in spec.send))

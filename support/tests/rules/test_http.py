@@ -32,6 +32,12 @@ def half(here: Talk) -> Talk:
     return answered(here.open().ask()).started()
 
 
+def after_a_close(here: Talk) -> Talk:
+    """The user has stopped a run by closing its stream, and asks something else in its thread."""
+    half(here).send("stop", run="r1").add(StreamEnded, "c1", request="q1", by_user=True)
+    return here.ask("q2", Expect(), thread="t1")
+
+
 def two(*events: tuple[str, int]) -> Play:
     """Two requests are answered at once in one thread: the events of the runs r1 and r2, with these numbers."""
 
@@ -84,6 +90,12 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("another answer in the thread of a cut one",
      lambda t: half(t).cut("RST").close("nobody", None).open("Ada", "c2").ask("q2", Expect(), "c2", thread="t1")
      .started("r2", connection="c2", request="q2", seq=7).completed("r2", connection="c2", request="q2", seq=9), set()),
+    ("a stream that the user has closed, and the next one in its thread",
+     lambda t: after_a_close(t).started("r2", request="q2", seq=3).thinking("r2", request="q2", seq=5)
+     .completed("r2", request="q2", seq=6), set()),
+    ("what comes of a run whose stream the user has closed",
+     lambda t: after_a_close(t).stopped(seq=2).started("r2", request="q2", seq=3).completed("r2", request="q2"),
+     {"IDENTITY-1"}),
     ("a stream of another user refused",
      lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 403, request=None, body=ERROR), set()),
     ("a stream of another user refused by another status",

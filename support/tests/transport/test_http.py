@@ -290,3 +290,16 @@ def test_limits_end_a_tab_that_receives_too_much() -> None:
     (ending,) = kept.of("close")
     assert (ending.code, ending.reason) == (1008, "more than 20 messages on one connection")
     assert len(kept.of("text")) == 19  # and the head of the answer
+
+
+def test_a_stream_that_its_user_closes_ends_alone() -> None:
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        tab.send(b"{}", post=chat("q1"))
+        await kept.until(lambda: len(kept.of("text")) == 2)
+        assert [tab.close_stream(label) for label in ("q2", "q1", "q1")] == [False, True, False]
+        tab.send(b"{}", post=chat("q2"))
+        await kept.until(lambda: bool(kept.of("stream end")))
+        assert tab.is_open
+
+    kept = play(Seen().serving(HELLO, STREAM + chunk(b"data: a\n\n"), whole(b"data: b\n\n")), part)
+    assert kept.of("text", "stream end") == [b"hi", b"a", b"b", "q2"]

@@ -238,6 +238,27 @@ def test_a_stream_that_is_reset_ends_alone() -> None:
     assert kept.of("text", "reset", "stream end") == [b"hi", ("q1", "INTERNAL_ERROR"), b"hi", "q2"]
 
 
+def test_a_stream_that_its_user_closes_ends_alone() -> None:
+    async def begin(wire: Http2Wire, asked: Asked) -> None:
+        if asked is wire.requests[0]:
+            await wire.head(asked)
+            await wire.data(asked, HELLO)
+        else:
+            await wire.whole(asked, HELLO)
+
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        tab.send(b"{}", post=chat("q1"))
+        await kept.until(lambda: bool(kept.of("text")))
+        assert [tab.close_stream(label) for label in ("q2", "q1", "q1")] == [False, True, False]
+        tab.send(b"{}", post=chat("q2"))
+        await kept.until(lambda: bool(kept.of("stream end")))
+        assert tab.is_open
+
+    kept = play((seen := Seen()).serving(begin), part)
+    assert kept.of("text", "reset", "stream end") == [b"hi", b"hi", "q2"]
+    assert len(seen.wires) == 1
+
+
 def test_a_reset_in_the_middle_of_a_body_is_a_problem() -> None:
     async def reset(wire: Http2Wire, asked: Asked) -> None:
         await wire.head(asked, JSON)

@@ -5,7 +5,7 @@ import time
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import ENDS, EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.wire.spec import Spec
 
@@ -18,8 +18,8 @@ _WHOLE_RUNS = 2
 
 
 def says_which_run(spec: Spec) -> bool:
-    """Whether a stop of this profile names the run, the request or the thread that it is for."""
-    return bool(_NAMES_A_RUN & spec.places_in("stop"))
+    """Whether a stop of this profile names the run, the request or the thread that it is for, or closes its stream."""
+    return spec.stops_by_closing or bool(_NAMES_A_RUN & spec.places_in("stop"))
 
 
 def completed_at_once(question: UserRequest, stopped_at: float, grace_s: float) -> bool:
@@ -32,6 +32,11 @@ def goes_on(question: UserRequest, kind: EventKind | None, grace_s: float) -> bo
     times = zip(question.events, question.seen_at, strict=True)
     begun_at = next((at for event, at in times if kind in (None, event.kind)), None)
     return begun_at is not None and question.answer is not None and question.last_at - begun_at >= 2 * grace_s
+
+
+def shows_end(question: UserRequest) -> bool:
+    """Whether the end of a run has come, on whatever connection."""
+    return any(question.has(kind) for kind in ENDS)
 
 
 class Stops:
@@ -114,6 +119,8 @@ class Stops:
         """Sends a stop of a run that has ended, which the backend may refuse, and waits until it was read."""
         self._need_stop()
         self.world.wait(question)
+        if self.world.suite.profile.spec.stops_by_closing:
+            raise NotExercised("a stop closes the stream of an answer, and that of this answer has ended")
         if not self.world.is_connected(question):
             raise NotExercised(
                 f"the connection ended with the answer to {question.text!r}: nothing can be stopped on it"
@@ -128,17 +135,53 @@ class Stops:
             raise NotExercised(f"the profile {profile.name} has no frame for stop")
 
     def ended(self, user: str) -> UserRequest:
-        """The user's last request that was stopped.
+        """The user's last request that was stopped, with its end where that can be seen.
 
         Raises NotExercised if it may have completed before the stop arrived.
         """
         question = next((each for each in reversed(self.stopped) if each.user == user), None)
         if question is None:
             raise SuiteFault(f"{user} has stopped no run in this scenario")
+        if self.closes_stream and not shows_end(question):
+            self._restore_end(question)
         if self._completed_at_once(question) and user not in self.complete:
             late_s = question.last_at - self.stopped[question]
             raise NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
         return question
+
+    @property
+    def shows_ends(self) -> bool:
+        """Whether the end of a stopped run can be received: on its stream, or in the restored thread."""
+        return not self.closes_stream or self.world.suite.lacks("resume") is None
+
+    @property
+    def closes_stream(self) -> bool:
+        """Whether a stop closes the stream of the answer: then nothing shows the end of its run there."""
+        return self.world.suite.profile.spec.stops_by_closing
+
+    def _restore_end(self, question: UserRequest) -> None:
+        """Asks for what came after the stream was closed, in another tab.
+
+        Without a resume, only the calls to the model show whether the run has ended, and the rules judge these. Raises
+        NotExercised where nothing shows it.
+        """
+        world = self.world
+        if not self.shows_ends:
+            if world.suite.model is None or not world.calls_for(question):
+                raise NotExercised(
+                    "a stop closes the stream, and without a resume nothing shows what became of the run"
+                )
+            return
+        world.connect(question.user)
+        world.call(self._restored(question, len(world.sessions[question.user])))
+
+    async def _restored(self, question: UserRequest, tab: int) -> None:
+        if question.thread is None:
+            raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
+        session = self.world.tab(question.user, tab)
+        last_seq = max((event.seq for event in question.events if event.seq is not None), default=0)
+        await session.restore(question.thread, last_seq, question.run)
+        await session.inbox.until(lambda: shows_end(question) or not session.open, self.world.budgets.stop_s)
 
     def others(self, user: str) -> list[UserRequest]:
         """The user's requests that were not stopped, once they have ended."""

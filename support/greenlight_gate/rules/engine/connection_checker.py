@@ -444,7 +444,9 @@ class ConnectionChecker:
         thread = event.thread if run is None or run.thread is None else run.thread
         order = self.requests.order(thread)
         tabs = self.tabs
-        only = tabs.ever <= 1 or (thread in self.requests.replays and tabs.open == {self.connection})
+        only = (tabs.ever <= 1 and not tabs.closed_in_run) or (
+            thread in self.requests.replays and tabs.open == {self.connection}
+        )
         only = only and not self.requests.has_several_streams(thread)
         continuity.on_seq(order, event, n, self.report, run, only=only)
 

@@ -290,6 +290,30 @@ class OpenRequests:
                     self.conclude(ask, excused=True)
             self.asks.clear()
 
+    def stream_closed(self, request: str | None) -> None:
+        """The user has closed the stream of a request to stop its run: all that is left is owed by a restore only."""
+        ask = self.by_request.pop(request or "", None)
+        if request is None or ask is None:
+            return
+        self.streams -= {request}
+        self.conclude(ask, excused=True)
+        self.asks.remove(ask)
+        tabs = self.registry.tabs(self.user)
+        tabs.closed_in_run = True
+        if ask.run is not None or ask.thread is not None:
+            tabs.unfinished.append(ask)
+            del tabs.unfinished[:-_MOST_UNFINISHED]
+        # What else its run has sent in the thread, its end for instance, has a number that is missed.
+        order = self.order(ask.thread if ask.run is None else ask.run.thread)
+        order.due = None
+        if order.latest:
+            order.latest.clear()
+        for run in [run for run in self.runs.values() if ask.run is not None and run.root is ask.run]:
+            # What comes of it after all comes on another stream.
+            del self.runs[run.id]
+            run.siblings = {}
+            self.registry.abandon(run)
+
     def finish(self) -> list[Request]:
         """Nothing more will come: all requests are settled. Returns those that are still without an end."""
         for ask in (*self.asks, *self.registry.tabs(self.user).unfinished):

@@ -153,7 +153,10 @@ class TraceChecker:
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         elif isinstance(record, StreamEnded):
-            checker.stream_ended(record.request, record.at, record.n, record.reset)
+            if record.by_user:
+                checker.requests.stream_closed(record.request)
+            else:
+                checker.stream_ended(record.request, record.at, record.n, record.reset)
         elif isinstance(record, Closed):
             self._closed(checker, record)
 
