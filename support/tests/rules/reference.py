@@ -10,7 +10,7 @@ Where a sentence leaves something open, this is how it is read:
 - An event that was delivered before is CONTINUITY-2's alone. What came before the end and comes again after it is
   LIFECYCLE-3's. After the end, what does not carry the run's id is IDENTITY-1's alone.
 - An event that names somebody else's run, thread, user or request is ISOLATION-2's; IDENTITY says no more
-  of it than that it has no run id.
+  of it than that it has no run id. If it answers the user's own question, its number has come all the same.
 - A helper that has begun may go on after the end of the run that it helps; none may begin. It may have a conversation
   of its own.
 - An answer begins when the tab that waits for it is shown it, even if another one is shown it a little earlier.
@@ -310,7 +310,8 @@ class Reference(Evidence):
         """What a connection is shown of a conversation has no gap and no repeat, and goes on where it was resumed."""
         due, looked_at, counted = None, 0, 0
         for event in self.events:
-            if event.connection != connection or self.is_foreign(event) or self.conversation_of(event) != thread:
+            foreign = self.is_foreign(event) and self.asker(event) != event.user
+            if event.connection != connection or foreign or self.conversation_of(event) != thread:
                 continue
             restore = self.last_restore(event.n, connection, thread)
             if restore is not None and restore.n > looked_at and restore.last_seq is not None:

@@ -94,6 +94,16 @@ def test_both_find_the_same(chance: random.Random) -> None:
     assert streaming == reference, changes
 
 
+def test_a_number_that_comes_under_the_run_id_of_another_user_is_no_gap() -> None:
+    talk = Talk().open().open("Bashir", "c2").ask("q2", connection="c2")
+    talk.started("r2", request="q2", thread="t2", user="user-bashir", connection="c2")
+    talk.ask().started().thinking("r2").executing().tool_done().completed()
+
+    streaming, reference = both(talk)
+    assert streaming == reference
+    assert {rule for rule, concerns in streaming if concerns == "q1"} == {"ISOLATION-2"}
+
+
 def test_each_rule_that_is_covered_is_broken_in_some_of_the_traces() -> None:
     broken: set[str] = set()
     for seed in range(2_000):
