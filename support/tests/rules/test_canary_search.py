@@ -10,6 +10,7 @@ import string
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 from urllib.parse import quote
 
 import pytest
@@ -110,6 +111,17 @@ def test_each_disguise_is_found(way: str) -> None:
         assert canary_search.suspicious(b'{"another":"frame"}' * 7 + frame), disguise
         called = sightings[0].how
         assert how == called.removeprefix("unicode escapes and ") or called.startswith(how), disguise
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_short_texts_are_as_suspicious_as_long_ones(disguise: str) -> None:
+    text = DISGUISES[disguise][1].encode()
+    pieces = [text[first:end] for first in range(0, len(text), 7) for end in range(first, len(text))]
+    suspicious = [piece for piece in pieces if canary_search.suspicious(piece)]
+
+    assert suspicious
+    with mock.patch.object(canary_search, "_SHORT", -1):
+        assert suspicious == [piece for piece in pieces if canary_search.suspicious(piece)]
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)

@@ -20,6 +20,9 @@ _WORD = re.compile(rb"(" + HALF + rb")?" + HALF + rb"(?!" + HALF + rb")([a-z]{0,
 # A number that is a byte is found in a tenth of the time of a text.
 _RARE, _RARE_CAPITAL, _RARE_IN_BASE64 = b"jJX"
 _HEX_DIGITS = max(re.findall(rb"[0-9]+", HEX), key=len)
+# However a canary is written, it takes one of these: most short texts have none.
+_NEEDED = re.compile(rb"[jJXVH0-9%\\=&\[\x80-\xff]")
+_SHORT = 256
 # A name of JSON is no text.
 _TEXT_ENDS = rb"(?=\\*+\"(?!\s*:)|\\[^\"\\]|\n|\Z)"
 
@@ -117,6 +120,8 @@ NOTHING_FOUND = FrameSearch((), unfinished=False)
 
 def suspicious(data: bytes) -> bool:
     """Whether the bytes have to be looked at frame by frame: they may hold a canary, or a piece of one."""
+    if len(data) <= _SHORT and _NEEDED.search(data) is None:
+        return False
     if _RARE in data and _NEAR_RARE.search(data, data.index(_RARE)) is not None:
         return True
     if _RARE_CAPITAL in data and _NEAR_RARE_CAPITAL.search(data, data.index(_RARE_CAPITAL)) is not None:
