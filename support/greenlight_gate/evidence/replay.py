@@ -1,6 +1,6 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -76,8 +76,16 @@ class Meter:
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
+        self.take_all((record,), (reading,), epoch_s)
+
+    def take_all(self, records: Sequence[AnyRecord], readings: Sequence[Reading | None], epoch_s: float) -> None:
+        """Some records in their order, each with how it was read."""
         recovery = self.recovery
-        if type(record) is Received:
+        for record, reading in zip(records, readings, strict=True):
+            if type(record) is not Received:
+                recovery.take(record, reading)
+                self._other(record)
+                continue
             if recovery.trying:
                 recovery.take(record, reading)
             self.messages += 1
@@ -85,9 +93,6 @@ class Meter:
                 self._event(reading, record.connection, record.at, epoch_s)
             else:
                 self._frame(reading, record, epoch_s)
-            return
-        recovery.take(record, reading)
-        self._other(record)
 
     def _other(self, record: AnyRecord) -> None:
         """Whatever is no message."""
@@ -121,8 +126,9 @@ class Meter:
                 here.record(took_s)
         if outcome.excused:
             return
-        self.expected += outcome.due
-        self.arrived += outcome.arrived
+        expected = outcome.expected
+        self.expected += expected.total
+        self.arrived += outcome.seen.of(expected)
         if outcome.needs_all_five:
             self.five_expected += 1
             self.five_shown += outcome.shows_all_five
@@ -235,8 +241,7 @@ def _replay(
             if len(findings) > known:
                 said += findings[known:]
                 known = len(findings)
-        for record, reading in zip(block, readings, strict=True):
-            meter.take(record, reading, epoch_s)
+        meter.take_all(block, readings, epoch_s)
         timeline.offset_s = meter.offset_s
         steps.tell(trace_timeline, zip(block, readings, strict=True))
     checker.finish()

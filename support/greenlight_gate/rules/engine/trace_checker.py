@@ -35,7 +35,7 @@ from greenlight_gate.trace import (
     Throttled,
     TimedOut,
 )
-from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.profile import UNREADABLE, Profile
 
 _PLACES = {
     "part": "part of a message", "comment": "a comment of the stream", "id": "the id of an event",
@@ -100,12 +100,8 @@ class TraceChecker:
         clean = not (forbidden_text.suspicious(together) or canary_search.suspicious(together))
         self.records += len(records)
         known, profile = self.connections, self.profile
-        read = profile.read
         # What a plain profile reads does not depend on what came before.
-        readings = [
-            read(data, binary=record.binary) if type(record) is Received and profile.plain else None
-            for record, data in zip(records, came, strict=True)
-        ]
+        readings = self._read(records, came, together.isascii()) if profile.plain else [None] * len(records)
         searched, has_foreign = 0, False
         for index, (record, data, reading) in enumerate(zip(records, came, readings, strict=True)):
             if type(record) is Received:
@@ -120,6 +116,22 @@ class TraceChecker:
                 )  # fmt: skip
             else:
                 yield self._feed(record)
+
+    def _read(self, records: Sequence[AnyRecord], came: Sequence[bytes], is_ascii: bool) -> list[Reading | None]:
+        """How a plain profile reads each of them that is a message, as `came`; `is_ascii`: all of that is."""
+        fast, explain = self.profile.fast, self.profile.explain
+        readings: list[Reading | None] = []
+        for record, data in zip(records, came, strict=True):
+            reading: Reading | None = None
+            if type(record) is Received:
+                try:
+                    reading = None if record.binary else fast(data, is_ascii)
+                except UNREADABLE:
+                    reading = None
+                if reading is None:
+                    reading = explain(data, binary=record.binary)
+            readings.append(reading)
+        return readings
 
     def _feed(self, record: AnyRecord) -> Reading | None:
         """Judges a record that is no message. Returns how it was read, if it is the response to an HTTP request."""
