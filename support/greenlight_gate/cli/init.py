@@ -332,7 +332,7 @@ class _Dialogue:
         likely.sort(
             key=lambda name: (
                 not specs[name].connection.by_http, name not in recognised, not ({*specs[name].needs} & given),
-                not name.startswith("agent-events"),
+                specs[name].connection.by_channel, not name.startswith("agent-events"),
             )
         )  # fmt: skip
         for name in likely:

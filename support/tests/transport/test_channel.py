@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.http_streams import HttpStreams
 from greenlight_gate.transport.interface import NotOpened, Post
 
 from support.tests.hostile import conduct as does
+from support.tests.hostile.http2 import Asked, Http2Wire, speaking
 from support.tests.hostile.server import Act, HostileServer, Wire
 from support.tests.transport.keeping import DEADLINE_S, Kept
 
@@ -68,12 +70,12 @@ class Backend:
             await wire.read_request()
 
 
-def play(act: Act, part: Part, *, expects_refusal: bool = False) -> Kept:
+def play(act: Act, part: Part, *, expects_refusal: bool = False, http_version: HttpVersion = "") -> Kept:
     async def scene(url: str) -> Kept:
         kept = Kept()
         tab = HttpStreams(
             kept, url, opening=OPENING, framing="sse", envelope=False, max_message_bytes=4_096, is_channel=True,
-            expects_refusal=expects_refusal,
+            expects_refusal=expects_refusal, http_version=http_version,
         )  # fmt: skip
         try:
             async with asyncio.timeout(DEADLINE_S):
@@ -183,3 +185,29 @@ def test_the_last_event_id_is_kept_as_an_event_source_keeps_it() -> None:
 
     play(serve, part)
     assert ids == ["b:2"]
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_by_http_2_the_channel_and_its_requests_share_a_connection(*, resets: bool) -> None:
+    async def serve(wire: Http2Wire) -> None:
+        channel: Asked | None = None
+        while True:
+            asked = await wire.request()
+            if channel is None:
+                channel = asked
+                await wire.head(channel)
+                continue
+            await wire.head(asked, ((":status", "202"),), end=True)
+            await wire.data(channel, b"data: %b\n\n" % asked.body)
+            if len(wire.requests) == 3:
+                await (wire.reset(channel, 2) if resets else wire.data(channel, b"", end=True))
+
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        await asking("q1")(tab, kept)
+        await asking("q2")(tab, kept)
+        await kept.until(lambda: bool(kept.of("close")))
+
+    kept = play(speaking(serve), part, http_version="2")
+    assert kept.of("text") == [b'"q1"', b'"q2"']
+    assert [(answer.label, answer.status) for answer in kept.of("answer")] == [("q1", 202), ("q2", 202)]
+    assert [ending.by for ending in kept.of("close")] == ["nobody" if resets else "server"]
