@@ -133,13 +133,15 @@ class HttpExchange:
         if owner.envelope:
             owner.messages([_block(event) for event in events], at)
             return
+        texts: list[bytes] = []
         for name, data, last_id in events:
+            texts.append(data)
             # Most servers name an event in its data as well, which is searched anyway.
             if len(name) >= _SEARCHED_FROM and name not in data:
                 owner.other("event", name, at)
             if len(last_id) >= _SEARCHED_FROM:
                 owner.other("id", last_id, at)
-        owner.messages([event.data for event in events], at)
+        owner.messages(texts, at)
 
     def complete(self, at: float) -> None:
         """The answer has ended, or as much of its body came as is read."""

@@ -4,7 +4,8 @@ Server-sent events are read as the HTML standard says (section 9.2.6, interpreti
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
@@ -33,6 +34,10 @@ class StreamEvent(NamedTuple):
     name: bytes
     data: bytes
     last_id: bytes
+
+
+# The constructor of a named tuple is Python; this one is not.
+_event: Callable[[tuple[bytes, bytes, bytes]], StreamEvent] = partial(tuple.__new__, StreamEvent)
 
 
 class EventStream:
@@ -80,17 +85,21 @@ class EventStream:
         end = data.rfind(b"\n\n") + 2
         if end < 2 or end > self._most or _CR in data or 0 in data:
             return data
-        found = _USUAL.findall(data, 0, end)
-        # Whether one follows the other.
-        if sum([len(head) + len(value) + 8 for head, value in found]) != end:
-            return data
-        for head, value in found:
+        read: list[StreamEvent] = []
+        last_id, size = self._id, 0
+        for head, value in _USUAL.findall(data, 0, end):
+            size += len(head) + len(value) + 8
             name = b""
             if head.startswith(b"id"):
-                self._id = head[4:-1]
+                last_id = head[4:-1]
             elif head:
                 name = head[7:-1]
-            events.append(StreamEvent(name, value, self._id))
+            read.append(_event((name, value, last_id)))
+        # Whether one follows the other.
+        if size != end:
+            return data
+        events += read
+        self._id = last_id
         self.last_id = self._id
         return data[end:]
 
