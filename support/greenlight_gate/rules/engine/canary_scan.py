@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.canary_search import NOTHING_FOUND, Sighting
-from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.run_state import RunState, UserTabs
 from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges, last_of
 
 LONGEST_KEPT: Final = 16_384
@@ -46,17 +46,17 @@ Seen = Sequence[SeenCanary]
 class CanaryScan:
     """Searches all that comes on one connection. Its methods return the canaries of other users that they find.
 
-    `own`: the owner codes of the user's own canaries. `seen_own`: one of them was seen here.
+    `seen_own`: one of the user's own was seen here.
     `others`: the owners of all other canaries that were seen here, with the record of the first.
     `last`: what came last, frames that were read together with the number of the first of them; `most_last` of those.
     `expecting`: the next frames have to be looked at one by one, for one may hold the rest of a canary.
     `what` names a frame, for reports. `knows`: whether there is a user of this name.
     """
 
-    def __init__(self, user: str, own: set[bytes], what: Callable[[bytes], str], knows: Callable[[str], bool]) -> None:
+    def __init__(self, user: str, tabs: UserTabs, what: Callable[[bytes], str], knows: Callable[[str], bool]) -> None:
         self._knows = knows
         self.user = user
-        self.own = own
+        self._tabs = tabs
         self.seen_own = False
         self.others: dict[str, int] = {}
         self.expecting = False
@@ -76,11 +76,21 @@ class CanaryScan:
         self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
         self._last_others: list[tuple[int, str, bytes]] = []
 
+    @property
+    def own(self) -> frozenset[bytes]:
+        """The owner codes of the user's own canaries, on whichever of their connections."""
+        return self._tabs.canaries
+
+    def add_own(self, *codes: bytes) -> None:
+        """Canaries of these owner codes are the user's own."""
+        self._tabs.canaries |= {*codes}
+
     def typed(self, text: str) -> None:
         """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
         data = text.encode(errors="surrogatepass")
         if canary_search.suspicious(data):
-            self.own.update(sighting.letters for sighting in canary_search.search(data).sightings if sighting.whole)
+            sightings = canary_search.search(data).sightings
+            self.add_own(*(sighting.letters for sighting in sightings if sighting.whole))
 
     def frame(self, data: bytes, n: int) -> Seen:
         """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""

@@ -90,7 +90,7 @@ class ConnectionChecker:
         self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.requests.runs
-        self.search = CanaryScan(user, self.tabs.canaries, self._what, registry.users.__contains__)
+        self.search = CanaryScan(user, self.tabs, self._what, registry.users.__contains__)
         self.run_judge = RunChecker(
             self.requests, budgets, epoch_s, self.report, self.search, arguments_in=self.reader.arguments_in
         )

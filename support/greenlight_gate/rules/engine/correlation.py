@@ -18,6 +18,7 @@ _MOST_NAMED = 4096
 # So many texts that the user has sent are kept as they are: the ids in them are hardly ever asked for.
 _MOST_TEXTS = 512
 _LONGEST_TEXT = 4096
+_NO_WORDS: frozenset[str] = frozenset()
 
 
 class Correlation:
@@ -39,7 +40,7 @@ class Correlation:
         self.foreign_frames: Counter[str] = Counter()
         # No deque and no set: each takes hundreds of bytes when it is empty, for each of thousands of users.
         self._sent: list[str] = []
-        self._sent_words: frozenset[str] = frozenset()
+        self._sent_words = _NO_WORDS
         self.last_foreign = ""
         self._last_foreign_n = 0
 
@@ -55,7 +56,7 @@ class Correlation:
             self._sent.append(text)
             del self._sent[:-_MOST_TEXTS]
             return
-        kept = self._sent_words if len(self._sent_words) < _MOST_NAMED else ()
+        kept = self._sent_words if len(self._sent_words) < _MOST_NAMED else _NO_WORDS
         self._sent_words = frozenset((*kept, *_words_of(text)))
 
     def has_named(self, other: OwnedId) -> bool:

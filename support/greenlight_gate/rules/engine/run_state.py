@@ -23,6 +23,7 @@ class Stage(StrEnum):
 
 NOTHING_EXPECTED = Expect()
 _MOST_RECENT = 512
+_NO_CANARIES: frozenset[bytes] = frozenset()
 _OF_SUB_AGENTS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
 
 
@@ -362,4 +363,4 @@ class UserTabs:
         self.cut = ""
         self.several_or_restored = False
         self.unfinished: list[Request] = []
-        self.canaries: set[bytes] = set()
+        self.canaries = _NO_CANARIES

@@ -295,7 +295,7 @@ def _end_of_messages(records: Sequence[AnyRecord], first: int) -> int:
 
 def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
     if record.persona:
-        checker.search.own.add(owner_code(record.persona))
+        checker.search.add_own(owner_code(record.persona))
 
 
 def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
