@@ -4,8 +4,8 @@ Only frames that are plainly right are read here; for anything else `read` retur
 (`explain`) takes over. Text from the profile reaches the source only as a repr() literal, never as a name.
 """
 
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial, reduce
 from operator import or_
 from typing import Any, Protocol
 
@@ -141,6 +141,23 @@ class _Source:
         return self.locals[path]
 
 
+class _Readers(dict[Any, Callable[[Any], Event | None]]):
+    """The readers of events by a key, each made when the first such event comes: most profiles know more than come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[Any, Callable[[], Callable[[Any], Event | None]]] = {}
+
+    def add(self, keys: Iterable[Any], event: EventSpec, root: _Node, kind_index: int = 0) -> None:
+        """From now on there is a reader of this event for these keys."""
+        make = cache(partial(_event_reader, event, root, kind_index))
+        self.known |= dict.fromkeys(keys, make)
+
+    def __missing__(self, key: Any) -> Callable[[Any], Event | None]:
+        reader = self[key] = self.known[key]()
+        return reader
+
+
 def compile_reader(spec: Spec) -> tuple[FastReader, EventsReader | None]:
     """The reader of text frames (UTF-8 JSON) of a plain profile, and that of several events, where there can be one."""
     root = _Node()
@@ -167,11 +184,13 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> FastReader:
     source.emit(1, "is_ascii or data.isascii() or data.decode()")
     source.emit(1, "f = decode(data)")
     for index, path in enumerate(spec.frame.kind):
-        readers = ((event, _event_reader(event, root, index)) for event in spec.events.values())
-        values[f"kinds{index}"] = {kind: reader for event, reader in readers for kind in event.kinds}
-        source.emit(1, f"reader = kinds{index}.get({source.guarded(path)})")
-        source.emit(1, "if reader is not None:")
-        source.emit(2, "return reader(f)")
+        readers = _Readers()
+        for event in spec.events.values():
+            readers.add(event.kinds, event, root, index)
+        values |= {f"readers{index}": readers, f"kinds{index}": readers.known}
+        source.emit(1, f"kind = {source.guarded(path)}")
+        source.emit(1, f"if kind in kinds{index}:")
+        source.emit(2, f"return readers{index}[kind](f)")
     for name, control in spec.controls:
         terms = [f"({source.guarded(path)}) == {wanted!r}" for path, wanted in control.when.items()]
         captures = {key: source.guarded(path) for key, path in control.capture.items()}
@@ -194,15 +213,14 @@ def _by_tag(spec: Spec, any_frame: FastReader) -> tuple[FastReader, EventsReader
     where, kinds = spec.frame.kind[0], [kind for event in spec.events.values() for kind in event.kinds]
     if "." in where or len(set(kinds)) < len(kinds):
         return any_frame, None
-    readers: dict[Any, Callable[[Any], Event | None]] = {}
+    readers = _Readers()
     for event in spec.events.values():
         root = _Node()
         root.add_event(event)
         if root.is_mixed() or where in root.children:
             return any_frame, None
-        reader = _event_reader(event, root, 0)
-        readers |= {root.struct("Frame", tag_field=where, tag=kind): reader for kind in event.kinds}
-    decode = msgspec.json.Decoder(reduce(or_, readers)).decode
+        readers.add([root.struct("Frame", tag_field=where, tag=kind) for kind in event.kinds], event, root)
+    decode = msgspec.json.Decoder(reduce(or_, readers.known)).decode
 
     def read(data: bytes, is_ascii: bool = False) -> Event | Control | None:
         is_ascii or data.isascii() or data.decode()
