@@ -261,12 +261,17 @@ def _churn(watched: MemorySamples, samples: list[Sample], most_mb: float) -> Mem
 
 
 def _left(watched: MemorySamples) -> MemoryVerdict:
-    """No run stays open whose user has left: it could work, and cost, for ever."""
+    """No run stays open whose user has left: it could work, and cost, for ever. And no connection that was cut does.
+
+    Other descriptors may be those of pools that answers have filled.
+    """
     counts = [(sample.at, sample.runs) for sample in watched.samples if sample.runs is not None]
     if len(counts) < 3:
         return MemoryVerdict("", unknown=watched.reason or "the open runs cannot be read")
     (_, before), (left_at, most), (at, after) = counts
     measured = f"{most:.0f} runs were open, and {after:.0f} {at - left_at:.1f} s after all users had left"
-    if after <= before:
-        return MemoryVerdict(measured, samples=len(counts))
-    return MemoryVerdict(measured, (f"{after - before:.0f} runs did not end",), samples=len(counts))
+    faults = [f"{after - before:.0f} runs did not end"] if after > before else []
+    was, now = watched.samples[0].connections, watched.samples[-1].connections
+    if was is not None and now is not None and now - was > SPARE_CONNECTIONS:
+        faults.append(f"{now - was:.0f} connections that were cut were not released")
+    return MemoryVerdict(measured, tuple(faults), samples=len(counts))

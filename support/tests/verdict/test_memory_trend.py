@@ -252,6 +252,14 @@ def left(*runs: float | None) -> MemorySamples:
     return MemorySamples(scenario="s", kind="left", unit="run", by="metrics", samples=samples)
 
 
+def test_connections_that_were_cut_are_released() -> None:
+    samples = [
+        Sample(at=float(at), runs=runs, connections=open_) for at, (runs, open_) in enumerate(((0, 1), (5, 6), (0, 3)))
+    ]
+    watched = MemorySamples(scenario="s", kind="left", unit="run", by="metrics", samples=tuple(samples))
+    assert judge_watch(watched, 500).faults == ("2 connections that were cut were not released",)
+
+
 def test_runs_of_users_who_left_end() -> None:
     assert judge_watch(left(1, 5, 1), 500).faults == ()
     found = judge_watch(left(1, 5, 4), 500)

@@ -210,7 +210,7 @@ class Crowd:
             self._watched(self._seen("churn", "connection", probes, samples))
 
     def leave_during_answers(self, users: int, prompt: str, asking_s: float) -> None:
-        """All connections are cut during the answers; the backend is then looked at until their runs have ended.
+        """All connections are cut during the answers; the backend is looked at until they and their runs ended.
 
         Raises NotExercised if it does not say how many runs are open, or says nothing of these.
         """
@@ -237,8 +237,11 @@ class Crowd:
         deadline = left.at + self.suite.target.budgets.run_s
         while True:
             after = probes.look(time.monotonic())
-            is_over = after is not None and after.runs is not None and after.runs <= before.runs
-            if is_over or time.monotonic() > deadline:
+            if after is not None and after.runs is not None and after.runs <= before.runs:
+                if _has_gone(after, before):
+                    break
+                deadline = min(deadline, time.monotonic() + self.suite.target.budgets.half_open_s)
+            if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
         samples = [before, left, *([after] if after is not None else [])]
