@@ -163,9 +163,16 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def load_script(name_or_path: str, relative_to: Path = Path()) -> Script:
-    """The script of a file, or one that ships, by its name. Raises Misconfigured: the place, and what was expected."""
+    """The script of a file, or one that ships, by its name. Raises Misconfigured: the place, and what was expected.
+
+    A file that is based on one that ships (`base = "reference"`) has that one's answers behind its own.
+    """
     path = find_toml("script of a model", name_or_path, _SCRIPTS, relative_to)
-    return convert(read_toml(path), Script, str(path))
+    data = read_toml(path)
+    if isinstance(data.get("base"), str) and isinstance(data.get("answers"), list):
+        base = read_toml(find_toml(f"{path}: base: script of a model", data.pop("base"), _SCRIPTS, _SCRIPTS))
+        data = {**base, **data, "answers": [*data["answers"], *base["answers"]]}
+    return convert(data, Script, str(path))
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -93,3 +93,16 @@ def test_the_one_that_ships_has_every_fault_once() -> None:
 
 def test_the_table_of_faults_is_current() -> None:
     assert f"faults) -->\n{as_markdown()}\n<!-- faults: end" in README.read_text(encoding="utf-8"), "put it in"
+
+
+def test_a_script_that_is_based_on_another_one_answers_first(tmp_path: Path) -> None:
+    own = '[[answers]]\nwhen = "(?i)good morning"\nsteps = [{ say = "Hello from here." }]\n'
+    (tmp_path / "model.toml").write_text(f'base = "reference"\nlate_s = 3\n{own}')
+    script, base = load_script("model.toml", tmp_path), load_script("reference")
+
+    assert [step.say for step in script.answers[0].steps] == ["Hello from here."]
+    assert script.answers[1:] == base.answers
+    assert (script.late_s, script.name) == (3, base.name)
+    (tmp_path / "other.toml").write_text(f'base = "refrence"\n{own}')
+    with pytest.raises(Misconfigured, match="base: script of a model"):
+        load_script("other.toml", tmp_path)
