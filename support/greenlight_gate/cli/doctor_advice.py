@@ -39,8 +39,7 @@ def next_step(
         )
     if not as_declared:
         return f"correct what says no above, or declare that this target cannot do it; then greenlight doctor{where}"
-    if summary.missing:
-        missing = " and ".join(summary.missing)
+    if missing := " and ".join(kind for kind in summary.missing if kind not in suite.target.accepted_gaps):
         return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"
     return f"greenlight run{where}"
 

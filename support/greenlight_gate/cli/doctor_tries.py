@@ -1,5 +1,7 @@
 """What doctor tries after the first answer, from a second request to a second user and a model that fails."""
 
+import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.model.faults import FAULTS, UNFINISHED
 from greenlight_gate.session.loop_thread import together
+from greenlight_gate.session.pace import MadeAnswer, made_at_once, users_at_once
 from greenlight_gate.session.scripted_model import ModelGone
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import TargetFault
@@ -22,6 +25,9 @@ from greenlight_gate.trace import Expect
 # The prompts that fail in some way, the plainest first.
 _FAILING = ("failing_agent", "failing_tool", "moderated")
 _LONG = "long_running"
+# So many users ask at once, and for so long it is waited for all of their answers.
+_AT_ONCE = 6
+_AT_ONCE_S = 60.0
 
 
 class Tried(NamedTuple):
@@ -49,7 +55,8 @@ class Tries:
         well = True
         for step, attempt in (
             ("2nd request", self.second_request), ("stop", self.stop), ("failure", self.failure),
-            ("reconnect", self.reconnect), ("2nd user", self.second_user), ("model", self.model),
+            ("reconnect", self.reconnect), ("2nd user", self.second_user), ("at once", self.at_once),
+            ("model", self.model),
         ):  # fmt: skip
             tried = await self._tried(step, attempt)
             show(tried)
@@ -138,6 +145,34 @@ class Tries:
             return "ok", f"{self.session.user} and {other.name} each received their own canary, and not the other's"
         return "ok", f"{other.name} was answered; no answer holds {CANARY}, so that isolation is not shown"
 
+    async def at_once(self) -> tuple[str, str]:
+        """Several users ask at the same time: how many answers are made at once. Nothing of them is judged."""
+        suite = self.suite
+        wanted = users_at_once(suite.target.limits, _AT_ONCE + 1) - 1
+        if wanted < 2:
+            return "--", "not tried: the limits of the target allow one user beside the first one"
+        recorder = Recorder(
+            "at once", None, suite.profile, suite.target.budgets, suite.access.redact_bytes, watch=suite.loop.watch
+        )
+        sessions: list[Session] = []
+        try:
+            for number in range(wanted):
+                persona = suite.target.personas[number % len(suite.target.personas)]
+                sessions.append(suite.new_session(Session, persona.name, persona, recorder))
+                await sessions[-1].connect(await suite.access.token_for(persona), suite.tls)
+            asked = [self._ask_on(session, suite.first_prompt, refusable=True) for session in sessions]
+            answers = await asyncio.wait_for(together(asked), _AT_ONCE_S)
+        except NotConnected as error:
+            open_ones = sum(each.open for each in (self.session, *sessions))
+            said_so = f"limits.max_connections = {open_ones} of the target says so"
+            return "no", f"{numbered(open_ones, 'connection')} at a time, and no more: {error}; {said_so}"
+        except TimeoutError:
+            return "--", f"not seen: {wanted} answers at once took longer than {_AT_ONCE_S:g} s"
+        finally:
+            for session in sessions:
+                await session.close()
+        return _made(answers)
+
     async def model(self) -> tuple[str, str]:
         """A request at which the scripted model fails: the backend has to ask it."""
         suite, model = self.suite, self.suite.model
@@ -169,13 +204,16 @@ class Tries:
             await self._renew()
         return await self._ask_on(self.session, prompt, wait=wait)
 
-    async def _ask_on(self, session: Session, prompt: str, *, wait: bool = True) -> UserRequest:
+    async def _ask_on(
+        self, session: Session, prompt: str, *, wait: bool = True, refusable: bool = False
+    ) -> UserRequest:
         target, canary = self.suite.target, self.suite.canary(session.played_by)
         text, expect = target.question(prompt, canary), target.expectation(prompt, canary)
-        question = await session.ask(text, expect, refusable=prompt == "moderated")
+        question = await session.ask(text, expect, refusable=refusable or prompt == "moderated")
         if wait:
             await session.wait_end(question)
-            self.answers_s += [question.last_at - question.asked_at] if question.has_end else []
+            alone = question.has_end and not refusable
+            self.answers_s += [question.last_at - question.asked_at] if alone else []
         return question
 
     async def _renew(self) -> None:
@@ -199,3 +237,23 @@ def _ended(question: UserRequest, where: str) -> tuple[str, str]:
     if ended_by is not question.expect.end:
         return "no", f"expected {question.expect.end} {where}, got {ended_by}"
     return "ok", f"answered {where}: {came}"
+
+
+def _made(answers: list[UserRequest]) -> tuple[str, str]:
+    """How many answers were made at the same time, and what the target has to say of it."""
+    count, refused = len(answers), sum(each.outcome is not None and each.outcome.error is not None for each in answers)
+    made = count - refused if refused else made_at_once([_times_of(each) for each in answers])
+    if made is None:
+        return "ok", f"{count} users asked at the same time: no limit of answers at once was seen"
+    others = "were refused" if refused else "waited"
+    return (
+        "ok",
+        f"{made} of {count} answers at a time, the others {others}: limits.max_concurrent_runs = {made} says so",
+    )
+
+
+def _times_of(question: UserRequest) -> MadeAnswer:
+    """When an answer was begun and ended: that it has started says nothing, where a queue says so."""
+    events = zip(question.events, question.seen_at, strict=True)
+    began_at = next((at for event, at in events if event.kind is not EventKind.STARTED), math.inf)
+    return MadeAnswer(question.asked_at, began_at, question.last_at if question.has_end else math.inf)

@@ -1,7 +1,8 @@
 """What fits a target: how many cuts at its measured pace, and how many users and answers at once by its limits."""
 
+import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from greenlight_gate.targets.sections import Limits
 
@@ -12,6 +13,8 @@ CONNECTIONS_EACH = 2
 _ANSWERS_EACH = 2
 # How long all cuts of one answer may take together.
 MOST_S = 600.0
+# An answer that began later than this may have waited for another one.
+_NOTICEABLE_S = 0.1
 Place = TypeVar("Place")
 Way = TypeVar("Way")
 
@@ -54,3 +57,33 @@ def thinned(places: Sequence[Place], ways: Sequence[Way], most: int) -> list[tup
     if each:
         return [(place, ways[(n + k) % len(ways)]) for n, place in enumerate(places) for k in range(each)]
     return [(places[n * len(places) // most], ways[n % len(ways)]) for n in range(most)]
+
+
+class MadeAnswer(NamedTuple):
+    """One of several answers that were asked for at once: when it was asked, began and ended, in seconds.
+
+    Infinity stands for what never came.
+    """
+
+    asked_at: float
+    began_at: float
+    ended_at: float
+
+
+def made_at_once(answers: Sequence[MadeAnswer]) -> int | None:
+    """How many answers are made at the same time, where exactly the others waited; None where that is not to be seen.
+
+    An answer has waited if another one has both begun and ended since it was asked, before it began itself.
+    """
+    most = max(
+        (sum(other.began_at <= each.began_at < other.ended_at for other in answers) for each in answers), default=0
+    )
+    waited = sum(any(_waited(each, other) for other in answers if other is not each) for each in answers)
+    return most if waited and waited == len(answers) - most else None
+
+
+def _waited(answer: MadeAnswer, other: MadeAnswer) -> bool:
+    late = answer.began_at - answer.asked_at > _NOTICEABLE_S
+    return (
+        late and answer.asked_at <= other.began_at and other.ended_at <= answer.began_at and other.ended_at < math.inf
+    )

@@ -1,5 +1,6 @@
 """What `greenlight doctor` says to do next."""
 
+import asyncio
 import itertools
 import json
 import re
@@ -14,9 +15,12 @@ from websockets.sync.server import ServerConnection
 from support.tests.cli.process import HASTY_S, greenlight, target
 from support.tests.hostile import by_http
 from support.tests.hostile import conduct as does
-from support.tests.hostile.server import HostileServer
+from support.tests.hostile.server import HostileServer, Wire
 from support.tests.model.serving import served as model_served
 from support.tests.wire.small import SMALL, served
+
+# How long a server works on an answer that others may wait for.
+WORK_S = 0.2
 
 
 def test_what_is_broken_is_named_in_the_next_step(tmp_path: Path) -> None:
@@ -89,7 +93,7 @@ def test_after_the_first_answer_it_tries_what_scenarios_need_and_forecasts_them(
     ran = greenlight(tmp_path, "doctor")
 
     assert ran.code == 0, ran.out + ran.err
-    steps = ("2nd request", "stop", "failure", "reconnect", "2nd user", "model")
+    steps = ("2nd request", "stop", "failure", "reconnect", "2nd user", "at once", "model")
     assert {step: mark for step, mark in _lines(ran.out).items() if step in steps} == dict.fromkeys(steps, "ok")
     assert "Ada and Bashir each received their own canary, and not the other's" in ran.out
     assert re.search(
@@ -115,6 +119,41 @@ def test_a_backend_that_does_not_ask_the_model_is_told_where_it_is(tmp_path: Pat
     assert f"the backend did not ask the model at {url}: let it use that as the base url of its provider" in ran.out
     assert "has no [model]: no scripted model that fails when it is asked to; `greenlight model --help`" in without.out
     assert "[model], which `greenlight model` serves (" in without.out
+
+
+def test_how_many_answers_a_server_makes_at_once_is_measured(tmp_path: Path) -> None:
+    workers = asyncio.Semaphore(2)
+
+    async def slowly(talk: does.Talk) -> None:
+        await talk.wire.say(talk.event("agent_started", message="queued"))
+        async with workers:
+            await talk.wire.say(talk.event("agent_thinking", reasoning="first the tool"))
+            await asyncio.sleep(WORK_S)
+            await talk.finish()
+
+    with HostileServer(does.conversation(slowly), does.health()) as server:
+        target(tmp_path, server.url, more="[limits]\nmax_connections = 5\n")
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert _lines(ran.out)["at once"] == "ok", ran.out + ran.err
+    assert "2 of 4 answers at a time, the others waited: limits.max_concurrent_runs = 2 says so" in ran.out
+
+
+def test_connections_that_are_not_accepted_are_counted(tmp_path: Path) -> None:
+    open_ones = itertools.count(1)
+    answers, full = does.conversation(does.rightly), does.page("503 Service Unavailable")
+
+    async def door(wire: Wire) -> None:
+        # One for the first user, one each for the reconnect and the second user, and three at once.
+        await (answers(wire) if next(open_ones) <= 6 else full(wire))
+
+    with HostileServer(door, does.health()) as server:
+        target(tmp_path, server.url)
+        ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
+
+    assert _lines(ran.out)["at once"] == "no", ran.out + ran.err
+    assert "4 connections at a time, and no more: " in ran.out
+    assert "limits.max_connections = 4 of the target says so" in ran.out
 
 
 def test_a_run_without_an_end_is_never_ok(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """What fits a target: users and answers at once by its limits, and cuts at its pace."""
 
 import itertools
+import math
 from collections import Counter
 
 import pytest
 from greenlight_gate.session.pace import (
+    MadeAnswer,
     cuts_at_once,
     cuts_take_s,
     cuts_that_fit,
+    made_at_once,
     thinned,
     users_at_once,
     what_limits,
@@ -61,3 +64,27 @@ def test_fewer_cuts_are_spread_over_the_answer_in_all_ways(most: int) -> None:
 
 def test_all_cuts_are_made_where_they_fit() -> None:
     assert len(thinned(range(13), WAYS, 52)) == len(set(thinned(range(13), WAYS, 1_000_000))) == 52
+
+
+NEVER = math.inf
+
+
+@pytest.mark.parametrize(
+    ("spans", "made"),
+    [
+        ([(0.1, 1.0), (0.2, 1.1), (0.3, 1.2), (0.2, 1.3)], None),
+        ([(0.1, 1.0), (0.2, 1.1), (1.0, 2.0), (1.1, 2.1)], 2),
+        ([(0.1, 1.0), (1.1, 2.0), (2.1, 3.0)], 1),
+        # The third was given up before it began.
+        ([(0.1, 1.0), (0.2, 1.1), (NEVER, NEVER)], 2),
+        # Answers that are over at once wait for no other one, whatever their order.
+        ([(0.001, 0.002), (0.003, 0.004), (0.005, 0.006)], None),
+        # One is late by itself; two others are made at the same time.
+        ([(0.1, 1.0), (0.2, 1.1), (0.3, 1.2), (1.3, 2.0)], 3),
+        ([(0.1, 1.0), (0.2, 3.0), (1.2, 3.1), (2.9, 3.2)], None),
+        ([(NEVER, NEVER), (NEVER, NEVER)], None),
+        ([], None),
+    ],
+)
+def test_how_many_answers_are_made_at_once(spans: list[tuple[float, float]], made: int | None) -> None:
+    assert made_at_once([MadeAnswer(0.0, began, ended) for began, ended in spans]) == made
