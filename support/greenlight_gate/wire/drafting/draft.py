@@ -156,8 +156,18 @@ class _Events:
         return next(
             (kind for kind in self.kinds
              if self.events[kind] is None and kind.guess is None and self.text[kind] and self._is_once(kind)
-             and all(count[kind] for count in self.counts)), None,
+             and all(count[kind] for count in self.counts) and not self._has_come_in_pieces(kind)), None,
         )  # fmt: skip
+
+    def _has_come_in_pieces(self, kind: Kind) -> bool:
+        """Whether frames of this kind are the whole of what pieces of the answer have said before."""
+        for group in self.groups:
+            said = ""
+            for each, frame in ((self.kind_of[id(frame)], frame) for frame in group if id(frame) in self.kind_of):
+                said += _text(frame, self.text[each]) if each in self.pieces else ""
+                if each is kind and _text(frame, self.text[kind]) not in said:
+                    return False
+        return True
 
     def _source_of_answer(self) -> Kind | None:
         """The kind with the last text before the end: a whole text rather than a piece."""
