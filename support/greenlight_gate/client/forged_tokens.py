@@ -153,18 +153,14 @@ def _in_the_address_as(name: str) -> Forge:
 
     def forge(access: Access, persona: Persona, honest: str) -> Token | None:
         sent_otherwise = honest and access.target.auth.send not in ("query", "profile")
-        return Token(persona.name, "query", honest, query={name: honest}) if sent_otherwise else None
+        return replace(access.present(persona, honest, "query"), query={name: honest}) if sent_otherwise else None
 
     return forge
 
 
 def _in_the_address(access: Access, persona: Persona, honest: str) -> Token | None:
-    auth = access.target.auth
-    return (
-        Token(persona.name, "query", honest, query={auth.query_name: honest})
-        if auth.send not in ("query", "profile")
-        else None
-    )
+    sent_otherwise = access.target.auth.send not in ("query", "profile")
+    return access.present(persona, honest, "query") if sent_otherwise else None
 
 
 def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b"", algorithm: str = "") -> Token | None:

@@ -179,3 +179,10 @@ def test_a_pass_that_was_signed_out_opens_nothing(backend: BackendProcess) -> No
 
     gone, kept = asyncio.run(sign_out())
     assert (status_of(backend.url, gone), status_of(backend.url, kept)) == (401, 101)
+
+
+def test_forged_tokens_come_with_what_the_target_gives_to_its_profile() -> None:
+    """Else a connection that needs it cannot be tried with them."""
+    access = entrance(msgspec.structs.replace(TARGET, values={"app": "live"}))
+    made = [forge(access, ADA, access.mint(ADA).token or "") for forge in FORGERIES.values()]
+    assert [token.values for token in made if token is not None] == [{"app": "live"}] * len(FORGERIES)
