@@ -28,12 +28,12 @@ ENVIRON = {
 
 
 class App(NamedTuple):
-    """One app: its port, its packages, the verdict that is expected of it, and whether it asks the scripted model."""
+    """One app: its port, its packages, the verdict that is expected of it, and the script of the model that it asks."""
 
     port: int
     packages: tuple[str, ...]
     verdict: str
-    model: bool = False
+    model: str = ""
 
 
 APPS = {
@@ -45,9 +45,13 @@ APPS = {
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
     # Without a resume, no scenario of resilience is exercised.
     "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "INCONCLUSIVE"),
-    "agno": App(18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", model=True),
-    "autogenstudio": App(18702, ("autogenstudio==0.4.2.2",), "BLOCKED", model=True),
-    "google-adk": App(18771, ("google-adk==2.13.0",), "APPROVED"),
+    "agno": App(
+        18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", "agno/script.toml"
+    ),
+    "autogenstudio": App(18702, ("autogenstudio==0.4.2.2",), "BLOCKED", "autogenstudio/script.toml"),
+    # What it cannot read it ignores, and everything after it on that connection: REFUSAL-4.
+    "google-adk": App(18771, ("google-adk==2.13.0", "pyjwt"), "BLOCKED"),
+    "google-adk-sse": App(18772, ("google-adk==2.13.0", "litellm==1.110.2", "pyjwt"), "INCONCLUSIVE", "reference"),
     "jupyter": App(18741, ("jupyter_server==2.21.1", "ipykernel"), "BLOCKED"),
 }
 _LOAD = ("--users", "5", "--runs-per-user", "4")
@@ -81,8 +85,8 @@ def judge(name: str, work: Path, extra: list[str]) -> bool:
     target = ("--environment", str(HERE / name / "target.toml"), "--output-dir", str(reports))
     with ExitStack() as stack:
         if app.model:
-            model = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--script", "reference"]
-            stack.enter_context(running([*model, "--port", str(MODEL_PORT)], work, MODEL_PORT, {}))
+            model = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--port", str(MODEL_PORT), "--script"]
+            stack.enter_context(running([*model, app.model], HERE, MODEL_PORT, {}))
         stack.enter_context(running(*start(name, programs, work / name, app.port)))
         code = subprocess.run(["greenlight", "run", *target, *extra], env=environ, check=False).returncode
         load = subprocess.run(["greenlight", "load", *target, *_LOAD], env=environ, check=False).returncode

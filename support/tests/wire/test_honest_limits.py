@@ -29,9 +29,8 @@ def test_a_decoy_that_is_taken_for_the_end_is_caught() -> None:
     assert decoy.count("RunCompleted") == text.count("RunCompleted")
     found = {rule for rule, _ in Recorded(Profile.from_toml(decoy), capture("agno")).findings}
     assert "LIFECYCLE-2" in found
-    early = text.replace('when = { event = "WorkflowCompleted" }', 'when = { event = "ToolCallCompleted" }', 1).replace(
-        'in = ["ToolCallCompleted", "ToolCallError"]', 'in = ["ToolCallError"]'
-    )
+    early = text.replace('when = { event = "ToolCallCompleted" }', 'when = { event = "ToolCallError" }')
+    early = early.replace('when = { event = "WorkflowCompleted" }', 'when = { event = "ToolCallCompleted" }', 1)
     found = {rule for rule, _ in Recorded(Profile.from_toml(early), capture("agno")).findings}
     assert "LIFECYCLE-3" in found
 

@@ -33,7 +33,7 @@ def test_doctor_shows_how_each_frame_was_read_and_records_them(environ: dict[str
     ran = greenlight(tmp_path, "doctor", "--environment", str(TARGET), "--record", str(record), env=environ)
     assert ran.code == 0, ran.out + ran.err
     steps = [line.split()[1] for line in ran.out.splitlines() if line.startswith("ok")]
-    assert steps == ["DNS", "TCP", "TLS", "auth", "handshake", "one", "2nd", "reconnect", "2nd"]
+    assert steps == ["DNS", "TCP", "TLS", "auth", "handshake", "one", "2nd", "reconnect", "2nd", "at"]
     for line in ("5  event      agent_started", "5  ignored    ends a part and not the job", "lifecycle  keepalive"):
         assert line in ran.out
     assert "unmapped" not in ran.out

@@ -10,6 +10,7 @@ from agno.models.openai.like import OpenAILike
 from agno.os import AgentOS
 from agno.os.config import AuthorizationConfig
 from agno.run.base import RunContext
+from agno.tools import tool
 from agno.workflow import Step, Workflow
 
 TOPIC_S = 0.5
@@ -20,6 +21,12 @@ def calculator(expression: str) -> str:
     """Multiplies the numbers of an expression such as 6*7."""
     a, b = re.findall(r"\d+", expression)
     return str(int(a) * int(b))
+
+
+@tool(requires_confirmation=True)
+def approved_calculator(expression: str) -> str:
+    """Multiplies the numbers of an expression such as 6*7, once the user has said yes."""
+    return calculator(expression)
 
 
 def notes(run_context: RunContext, action: str, text: str = "", topic: str = "") -> str:
@@ -45,8 +52,8 @@ async def research(topic: str) -> str:
 db = SqliteDb(db_file="agno.db")
 model = OpenAILike(id="scripted", base_url=os.environ["LIVE_MODEL_URL"], api_key="any-key", max_retries=0)
 worker = Agent(
-    id="worker", name="worker", db=db, model=model, tools=[calculator, notes, weather, research], telemetry=False,
-    add_history_to_context=True,
+    id="worker", name="worker", db=db, model=model, telemetry=False, add_history_to_context=True,
+    tools=[calculator, approved_calculator, notes, weather, research],
 )  # fmt: skip
 flow = Workflow(id="live", name="live", db=db, steps=[Step(name="work", agent=worker)], telemetry=False)
 authorization = AuthorizationConfig(
