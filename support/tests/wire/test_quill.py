@@ -80,7 +80,7 @@ def test_a_value_that_the_target_does_not_give(environ: dict[str, str], tmp_path
             "QUILL_PASSWORT (values.password): expected the value of password",
         ),
         ("env:QUILL_PASSWORD", "file:none.json", "values.password: expected a file with JSON"),
-        ("[accepted_gaps]\n", '[accepted_gaps]\ntool_executing = "x"\n', "accepted_gaps.tool_executing: expected"),
+        ("[accepted_gaps]\n", '[accepted_gaps]\ntool_executed = "x"\n', "accepted_gaps.tool_executed: expected"),
     ):
         assert old in text
         broken = tmp_path / "broken.toml"
