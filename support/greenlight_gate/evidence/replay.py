@@ -60,9 +60,11 @@ class Meter:
         self.model_calls = 0
         self.latency = Histogram()
         self.acknowledgement = Histogram()
+        self.first_token = Histogram()
         # Of scenarios that ran beside others, whose work may have delayed what came.
         self.latency_in_parallel = Histogram()
         self.acknowledgement_in_parallel = Histogram()
+        self.first_token_in_parallel = Histogram()
         self._in_parallel: set[str] = set()
         self.ping = Histogram()
         self._pings: dict[tuple[str, str], float] = {}
@@ -118,12 +120,8 @@ class Meter:
 
     def on_settled(self, outcome: Outcome) -> None:
         """Counts what was expected of one request, and what of it was seen."""
-        run, took_s = outcome.run, outcome.acknowledgement_s
-        if run is not None and took_s is not None:
-            delayed_since = self._delayed.get(run.connection)
-            if delayed_since is None or delayed_since > outcome.request.at + took_s:
-                here = self.acknowledgement_in_parallel if run.connection in self._in_parallel else self.acknowledgement
-                here.record(took_s)
+        self._latency(outcome, outcome.acknowledgement_s, self.acknowledgement, self.acknowledgement_in_parallel)
+        self._latency(outcome, outcome.first_token_s, self.first_token, self.first_token_in_parallel)
         if outcome.excused:
             return
         expected = outcome.expected
@@ -132,6 +130,15 @@ class Meter:
         if outcome.needs_all_five:
             self.five_expected += 1
             self.five_shown += outcome.shows_all_five
+
+    def _latency(self, outcome: Outcome, took_s: float | None, alone: Histogram, in_parallel: Histogram) -> None:
+        """Records how long something of a run took, unless a fault of the network may have delayed it."""
+        run = outcome.run
+        if run is None or took_s is None:
+            return
+        delayed_since = self._delayed.get(run.connection)
+        if delayed_since is None or delayed_since > outcome.request.at + took_s:
+            (in_parallel if run.connection in self._in_parallel else alone).record(took_s)
 
     def _opened(self, opened: Opened) -> None:
         self.tried += not opened.unwelcome
@@ -200,6 +207,7 @@ class Meter:
             acknowledgement=(
                 self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_in_parallel
             ).summary(),
+            first_token=(self.first_token if self.first_token.samples else self.first_token_in_parallel).summary(),
             recovery=self.recovery.times.summary(), ping=self.ping.summary(),
         )  # fmt: skip
 

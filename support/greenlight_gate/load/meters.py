@@ -21,6 +21,7 @@ class Meters:
         self.connections_lost = self.failed = self.failed_runs = self.refused_requests = 0
         self.five_expected = self.five_shown = 0
         self.raw, self.corrected, self.delivery = LatencyCounter(), LatencyCounter(), LatencyCounter()
+        self.first_token = LatencyCounter()
         self.whole, self.silence, self.connect = LatencyCounter(), LatencyCounter(), LatencyCounter()
 
     @property

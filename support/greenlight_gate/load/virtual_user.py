@@ -16,7 +16,7 @@ from greenlight_gate.load.shard_context import STALL_S, ShardContext
 from greenlight_gate.rules.connection import blames_silence
 from greenlight_gate.rules.engine import canary
 from greenlight_gate.rules.engine.outcome import Outcome
-from greenlight_gate.rules.engine.run_state import Request
+from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.rules.registry import CAUSED_BY_ABSENCE
 from greenlight_gate.trace import (
     AnyRecord,
@@ -306,13 +306,9 @@ class VirtualUser:
         stalled_at = self._context.stalled_at
         timed = self._sent_at > stalled_at
         if run is not None and run.started_at is not None:
-            # Acknowledgement latency: since the request was sent, and since it was due.
-            if timed:
-                meters.raw.record(run.started_at - self._sent_at)
-            if self.intended is not None and self.intended > stalled_at:
-                meters.corrected.record(run.started_at - self.intended)
-            if self.thread is None and self._context.sends_thread:
-                self.thread = run.thread
+            if timed and run.parts:
+                meters.first_token.record(run.parts[0].at - self._sent_at)
+            self._started(run, run.started_at, stalled_at)
         if outcome.error is not None:
             meters.failed += 1
             meters.refused_requests += 1
@@ -326,6 +322,15 @@ class VirtualUser:
             if timed:
                 meters.whole.record(self.last_at - self._sent_at)
                 meters.silence.record(self.longest_s)
+
+    def _started(self, run: RunState, at: float, stalled_at: float) -> None:
+        """Acknowledgement latency: since the request was sent, and since it was due."""
+        if self._sent_at > stalled_at:
+            self._meters.raw.record(at - self._sent_at)
+        if self.intended is not None and self.intended > stalled_at:
+            self._meters.corrected.record(at - self.intended)
+        if self.thread is None and self._context.sends_thread:
+            self.thread = run.thread
 
     def check_deadline(self, at: float) -> None:
         """Gives up the open request if its answer is overdue, by the deadlines of the scenarios."""

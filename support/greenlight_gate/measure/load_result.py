@@ -39,8 +39,9 @@ class LoadResult(msgspec.Struct, kw_only=True):
     came; `five_expected` answers had to show all five kinds, and `five_shown` did. `dropped` are questions of an open
     load that could not be put. Of `asked`, `runs` ended, `failed_runs` of them as failed, and `refused_requests` were
     answered by an error. `raw` and `corrected` are the times to agent_started from when it was asked and from
-    when it was due (open loads only); `delivery` from the server's stamp to the receipt; `whole` from asking to the
-    end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
+    when it was due (open loads only); `delivery` from the server's stamp to the receipt; `first_token` from
+    asking to the first part of the answer; `whole` from asking to the end; `silence` the longest pause of each answer;
+    `connect` from the first byte until the backend is ready.
     `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
     `cpu_seconds` (of the whole process) are those of the asking. `hung_tools` were waited for in vain for their whole
     budget. `lost` names the shards that died, `short` what the machine of the generator lacked. `crowded`: why others
@@ -72,6 +73,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     corrected: Encoded | None = None
     delivery: Encoded | None = None
     whole: Encoded | None = None
+    first_token: Encoded | None = None
     silence: Encoded | None = None
     connect: Encoded | None = None
     seconds: float = 0.0
@@ -181,7 +183,7 @@ _SUMS = (
     "canaries_seen", "failed_runs", "refused_requests",
 )  # fmt: skip
 _PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
-HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
+HISTOGRAMS = ("raw", "corrected", "delivery", "first_token", "whole", "silence", "connect")
 _MEMORIES = ("idle_rss_mb", "connected_rss_mb", "peak_rss_mb")
 MOST_OFFENCES_OF_A_RULE = 3
 

@@ -65,6 +65,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "avg_latency_ms": observed.latency.avg_ms if observed.latency is not None else None,
                 "latency": plain(observed.latency),
                 "acknowledgement": plain(observed.acknowledgement),
+                "first_token": plain(observed.first_token),
                 "recovery": plain(observed.recovery),
                 "event_kinds": list(observed.kinds),
                 "messages": observed.messages,

@@ -65,8 +65,8 @@ def report_schema() -> Schema:
             ),
             monitoring_metrics=object_of(
                 total_events=_COUNT, success_rate_percent=_PERCENT, avg_latency_ms=_or_null(_NUMBER), latency=figures,
-                acknowledgement=figures, recovery=figures, event_kinds=_list(TEXT), messages=_COUNT,
-                unmapped_messages=_COUNT, connections_tried=_COUNT, connections_made=_COUNT,
+                acknowledgement=figures, first_token=figures, recovery=figures, event_kinds=_list(TEXT),
+                messages=_COUNT, unmapped_messages=_COUNT, connections_tried=_COUNT, connections_made=_COUNT,
                 own_load=_or_null(of["Measurements"]),
             ),
             loads=_list(_load(figures)),

@@ -96,6 +96,7 @@ class Observed(msgspec.Struct, frozen=True):
     model_calls: int = 0
     latency: LatencySummary | None = None
     acknowledgement: LatencySummary | None = None
+    first_token: LatencySummary | None = None
     recovery: LatencySummary | None = None
     ping: LatencySummary | None = None
 

@@ -8,16 +8,19 @@ from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import KILL, RESTART, ClockMoved, Closed, Expect, Stalled
 from greenlight_gate.verdict.facts import Observed
+from greenlight_gate.wire.profile import Profile
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
+from support.tests.rules.test_answer_parts import STREAMED
+from support.tests.rules.test_answer_parts import talk as in_parts
 
 NO_TOOL = Expect(prompt="Who are you?", thinking=True)
 
 
-def measured(*talks: Talk, clock: str = "same-host") -> Observed:
+def measured(*talks: Talk, clock: str = "same-host", profile: Profile = PROFILE) -> Observed:
     meter = Meter(clock)
     for talk in talks:
-        checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
+        checker = TraceChecker(profile, talk.budgets, EPOCH_S)
         checker.observe(meter)
         for record in talk.records:
             meter.take(record, checker.feed(record), EPOCH_S)
@@ -39,6 +42,15 @@ def test_a_whole_answer() -> None:
     assert (seen.events, seen.messages, seen.unmapped) == (5, 6, 0)
     assert (seen.connections_tried, seen.connections_made) == (1, 1)
     assert seen.kinds == tuple(sorted(FIVE))
+
+
+def test_the_time_to_the_first_part_of_an_answer() -> None:
+    seen = measured(in_parts("It ", "is 391,", " it is."), profile=STREAMED)
+    assert seen.acknowledgement is not None
+    assert seen.first_token is not None
+    assert seen.acknowledgement.max_ms < seen.first_token.max_ms
+    assert (seen.acknowledgement.samples, seen.first_token.samples) == (1, 1)
+    assert measured(in_parts(), profile=STREAMED).first_token is None
 
 
 @pytest.mark.parametrize(

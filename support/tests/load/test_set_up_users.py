@@ -15,6 +15,7 @@ from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.load.request_frames import speaks_plainly
 from greenlight_gate.load.set_up_user import beginning_of
+from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Token
@@ -79,6 +80,7 @@ class House:
         self.seen: Counter[str] = Counter()
         self.cookies: list[str] = []
         self.takes_word = True
+        self.says_parts = False
         self.ignores_once = ""
         self.marks: type = int
         self.answers = Event()
@@ -121,6 +123,8 @@ class House:
                 self.ignores_once = ""
                 continue
             line.send(json.dumps({"type": "started", **about}))
+            if self.says_parts:
+                line.send(json.dumps({"type": "part", "text": asked["text"], **about}))
             line.send(json.dumps({"type": "final", "answer": asked["text"], **about}))
 
 
@@ -182,6 +186,22 @@ def test_each_request_gets_a_connection_of_its_own_where_the_profile_says_so() -
     assert (came.connections_tried, came.connections_made) == (6, 6)
     assert built.seen == {"room": 2, "ticket": 6, "talk": 6, "asked": 6, "leave": 2}
     assert (came.canaries_expected, came.canaries_seen) == (2, 2)
+
+
+def test_the_time_to_the_first_part_of_an_answer_is_measured() -> None:
+    part = '[[event]]\nwhen = { type = "part" }\nis = "answer_part"\ntext = "text"\n[[before]]'
+    with house() as (built, url):
+        without = load_on(url)
+        built.says_parts = True
+        came = load_on(url, PROFILE.replace("[[before]]", part, 1))
+
+    assert (came.runs, came.counts, without.first_token) == (6, {}, None)
+    assert came.raw is not None
+    assert came.first_token is not None
+    assert came.whole is not None
+    raw, first, whole = (Histogram.decode(each) for each in (came.raw, came.first_token, came.whole))
+    assert (first.samples, whole.samples) == (6, 6)
+    assert raw.sum_us <= first.sum_us <= whole.sum_us
 
 
 def test_ids_of_requests_are_uuids_where_they_are_no_numbers() -> None:

@@ -111,6 +111,7 @@ def document(judgement: Judgement) -> dict[str, Any]:
         "checked_events_per_cpu_second": round(per_cpu_s, 1),
         "latency": {"raw": figures(summary.raw), "corrected": figures(summary.corrected)},
         "delivery": figures(summary.delivery),
+        "first_token": figures(summary.first_token),
         "whole_run": figures(summary.whole),
         "longest_silence": figures(summary.silence),
         "dropped": summary.dropped,
@@ -136,7 +137,7 @@ def document(judgement: Judgement) -> dict[str, Any]:
         "interrupted": summary.interrupted,
         "histograms": {
             name: getattr(summary, name)
-            for name in ("raw", "corrected", "delivery", "whole") if getattr(summary, name) is not None
+            for name in ("raw", "corrected", "delivery", "first_token", "whole") if getattr(summary, name) is not None
         },
     }  # fmt: skip
     plain: dict[str, Any] = msgspec.to_builtins(values)
@@ -189,7 +190,7 @@ def _figures(summary: LoadResult, console: Console) -> None:
         latency.add_column(column, justify="right")
     shown = {
         "acknowledgement, raw": summary.raw, "  from intended send": summary.corrected,
-        "delivery": summary.delivery, "whole run": summary.whole,
+        "delivery": summary.delivery, "first token": summary.first_token, "whole run": summary.whole,
     }  # fmt: skip
     for name, encoded in shown.items():
         found: LatencySummary | None = figures(encoded)

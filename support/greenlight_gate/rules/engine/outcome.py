@@ -79,6 +79,12 @@ class Outcome(msgspec.Struct, frozen=True):
         started_at = self.run.started_at if self.run is not None and timed else None
         return None if started_at is None else started_at - self.request.at
 
+    @property
+    def first_token_s(self) -> float | None:
+        """Seconds from the request, or from when it was due, to the first part of the answer; None without parts."""
+        parts = self.run.parts if self.run is not None else None
+        return None if not parts or self.request.untimed else parts[0].at - self.request.at
+
 
 class Observer(Protocol):
     """Gets the outcome of each request."""
