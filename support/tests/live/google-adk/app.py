@@ -101,4 +101,4 @@ async def _refuse(scope: dict[str, Any], send: Any, status: int) -> None:
 
 
 AGENTS = str(Path(__file__).with_name("agents"))
-app = SignedIn(get_fast_api_app(agents_dir=AGENTS, session_service_uri="sqlite:///sessions.db", web=False))
+app = SignedIn(get_fast_api_app(agents_dir=AGENTS, session_service_uri="memory://", web=False))
