@@ -847,8 +847,9 @@ class Session:
             await self.ask(text, Expect())
 
         def reacted() -> bool:
-            # By HTTP, only a request can be refused.
-            return self.inbox.was_shown_an_event(records) or (self.by_http and expiry.over)
+            # By HTTP, only a request can be refused; a channel is open, and has to be ended.
+            is_refused = self.profile.spec.connection.has_stream_for_each and expiry.over
+            return self.inbox.was_shown_an_event(records) or is_refused
 
         if not await self._until(reacted, self.budgets.refusal_s):
             self._timed_out("expiry", self.budgets.leeway_s)

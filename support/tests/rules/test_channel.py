@@ -115,7 +115,8 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("an expired token: the channel is accepted",
      lambda t: opened(t, unwelcome="an expired token"), {"REFUSAL-1"}),
     ("the token expires, and the channel ends", lambda t: ended(until_it_expires(t)), set()),
-    ("the token expires, and the POST is refused", lambda t: posted(until_it_expires(t), 401, request=None), set()),
+    ("the token expires, and only the POST is refused",
+     lambda t: posted(until_it_expires(t), 401, request=None).timeout("expiry", 2.0), {"REFUSAL-3"}),
     ("the token expires, and nothing happens", lambda t: until_it_expires(t).timeout("expiry", 2.0), {"REFUSAL-3"}),
 ]  # fmt: skip
 
