@@ -7,12 +7,15 @@ import greenlight_gate
 import pytest
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.trace import Expect, Responded, StreamEnded
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.promises import promising
 
 from support.tests.rules.broken.inputs import APPROVAL, approved, asks, rest
 from support.tests.rules.talk import Talk
-from support.tests.wire.recorded import shipped
+from support.tests.wire.recorded import PROFILES, shipped
 
 BY_HTTP = shipped("agent-events-sse")
+SHIPPED_TEXT = (PROFILES / "agent-events-sse.toml").read_text("utf-8")
 Play = Callable[[Talk], object]
 
 
@@ -121,6 +124,14 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("a token in a header of an answer",
      lambda t: ended(answered(t.open().ask(), headers=("X-Debug: sk-" + "a" * 24,)).answer()), {"CONTENT-5"}),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("under_way_s", "broken"), [(0.5, set()), (4.0, {"LIFECYCLE-8"})])
+def test_the_model_does_not_go_on_after_a_stream_was_closed(under_way_s: float, broken: set[str]) -> None:
+    profile = Profile.from_toml(promising(SHIPPED_TEXT, ["runs_end_with_connection"]))
+    here = after_a_close(Talk(profile=profile)).started("r2", request="q2", seq=3).completed("r2", request="q2", seq=4)
+    here.wait(under_way_s).close().model_call("under way")
+    assert {finding.rule for finding in here.findings()} == broken
 
 
 @pytest.mark.parametrize(("play", "broken"), [case[1:] for case in TRACES], ids=[case[0] for case in TRACES])

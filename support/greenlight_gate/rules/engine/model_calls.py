@@ -21,6 +21,8 @@ class ModelCalls:
         self._calls: dict[str, list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
         self._runs: deque[tuple[str, RunState, str]] = deque(maxlen=MOST_RUNS)
+        # The requests whose streams their user has closed, which has to end their runs then.
+        self._closed: set[str] = set()
         self._stalls: list[tuple[float, float]] = []
 
     def on_settled(self, outcome: Outcome) -> None:
@@ -31,6 +33,10 @@ class ModelCalls:
     def left(self, connection: str, at: float) -> None:
         """A connection has ended, and no run of a request on it may go on."""
         self._left_at.setdefault(connection, at)
+
+    def stream_closed(self, request: str | None) -> None:
+        """The user has closed the stream of a request to stop its run, whatever they do later."""
+        self._closed |= {request} if request else set()
 
     def stalled(self, at: float, for_s: float) -> None:
         """The suite stood still for so long until then, and with it the model that it serves."""
@@ -48,7 +54,7 @@ class ModelCalls:
                 continue
             (run, answer), checker = runs[request], connections[calls[0].connection]
             lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
-            left_at = self._left_at.get(checker.connection)
+            left_at = None if request in self._closed else self._left_at.get(checker.connection)
             since = max((at for at in (run.stop_at, left_at) if at is not None), default=0.0)
             stop_s = checker.budgets.stop_s + sum(for_s for at, for_s in self._stalls if at > since)
             lifecycle.on_calls_after_the_end(run, calls, left_at, stop_s, checker.report)

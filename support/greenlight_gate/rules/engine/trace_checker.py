@@ -166,6 +166,7 @@ class TraceChecker:
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         elif isinstance(record, StreamEnded):
             if record.by_user:
+                self._model_calls.stream_closed(record.request)
                 checker.requests.stream_closed(record.request)
             else:
                 checker.stream_ended(record.request, record.at, record.n, record.reset)
