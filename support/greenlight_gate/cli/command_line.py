@@ -4,7 +4,6 @@ Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrup
 """
 
 import argparse
-import importlib
 import sys
 from types import ModuleType
 
@@ -12,6 +11,7 @@ from greenlight_gate import __version__
 from greenlight_gate.cli.ci_lines import print_unjudged
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser, WrongArguments, take_target_here
+from greenlight_gate.interpreter import imported
 
 # No command judges nothing: its exit code is not that of an approval.
 _FIRST_STEPS = """
@@ -39,7 +39,7 @@ def parser(*names: str) -> argparse.ArgumentParser:
 
 def _module(name: str) -> ModuleType:
     """A command is a module of its own name, which holds `add` for its options and a function of the same name."""
-    return importlib.import_module(f"greenlight_gate.cli.{name}")
+    return imported(f"greenlight_gate.cli.{name}")
 
 
 def run_command(arguments: list[str]) -> int:

@@ -28,6 +28,16 @@ def closing(*numbers: int) -> Callable[[], None]:
     return close
 
 
+def test_what_a_command_imports_is_not_searched_for_garbage() -> None:
+    script = "import gc; from greenlight_gate.interpreter import imported; imported('greenlight_gate.trace'); "
+    said = subprocess.run(
+        [sys.executable, "-c", f"{script}print(gc.get_freeze_count() > 10_000, gc.isenabled())"],
+        capture_output=True, check=True, timeout=DEADLINE_S,
+    )  # fmt: skip
+
+    assert said.stdout.split() == [b"True", b"True"]
+
+
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
 def test_a_closed_stream_aborts_nothing(tmp_path: Path, closed: tuple[int, ...]) -> None:
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
