@@ -40,8 +40,9 @@ APPS = {
     # A signed-out token is accepted, and a connection outlasts its token: REFUSAL-1 and -3.
     "chainlit": App(18811, ("chainlit==2.12.0",), "BLOCKED"),
     "jsonrpc": App(18821, ("jsonrpcserver==5.0.9", "websockets>=15", "pyjwt"), "APPROVED"),
-    # After a stop, the next request goes on with what was stopped: CONTENT-4.
-    # A connection outlasts its token: REFUSAL-3.
+    # After a stop, the next request goes on with what was stopped, and its text is dropped: CONTENT-4.
+    # A connection outlasts its token: REFUSAL-3. A binary message ends it without a close frame: CONNECTION-3.
+    # A message without content is answered: REFUSAL-4. The server keeps all threads in memory: MEMORY.
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
     # Without a resume, no scenario of resilience is exercised.
     "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "INCONCLUSIVE"),
@@ -52,6 +53,8 @@ APPS = {
     # What it cannot read it ignores, and everything after it on that connection: REFUSAL-4.
     "google-adk": App(18771, ("google-adk==2.13.0", "pyjwt"), "BLOCKED"),
     "google-adk-sse": App(18772, ("google-adk==2.13.0", "litellm==1.110.2", "pyjwt"), "INCONCLUSIVE", "reference"),
+    # A signed-out cookie is accepted: REFUSAL-1. What was on its way as a connection was lost is not sent again, and
+    # after many reconnects within a second a kernel stays mute: CONTINUITY-1, PAIRING-1, LIFECYCLE-5, CONNECTION-1.
     "jupyter": App(18741, ("jupyter_server==2.21.1", "ipykernel"), "BLOCKED"),
 }
 _LOAD = ("--users", "5", "--runs-per-user", "4")
