@@ -2,7 +2,9 @@
 
 import pytest
 from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
 
+from support.tests.evidence.folders import PROFILE_TOML
 from support.tests.rules.talk import Talk, asked
 
 PLAIN = Expect(prompt="Hello?", thinking=True)
@@ -166,6 +168,17 @@ def test_a_run_goes_on_after_a_lost_connection(by: str) -> None:
     talk.executing(connection="c2").frame({"type": "session_restored", "thread_id": "t1"}, "c2")
     talk.tool_done(connection="c2").completed(connection="c2")
     assert talk.rules() <= {"CONNECTION-3"}  # the broken line itself
+
+
+KEEPING = Profile.from_toml(f'{PROFILE_TOML}\n[values]\nsession = {{ value = "{{uuid}}", each = "tab" }}\n')
+
+
+@pytest.mark.parametrize(("session", "rules"), [("s-1", set()), ("s-2", {"IDENTITY-1"})])
+def test_a_run_goes_on_where_its_tab_has_connected_again(session: str, rules: set[str]) -> None:
+    talk = Talk(profile=KEEPING).open(values={"session": "s-1"}).ask().started().close("server", 1001)
+    talk.open("Ada", "c2", attempt=2, values={"session": session}).ask("q2", connection="c2")
+    talk.thinking(connection="c2")
+    assert talk.rules() & {"IDENTITY-1"} == rules
 
 
 def test_a_thread_of_an_earlier_day_is_restored() -> None:

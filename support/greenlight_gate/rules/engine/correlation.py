@@ -295,14 +295,14 @@ class Correlation:
         return run if key is not None or run.siblings is self.requests.runs else None
 
     def _goes_on_here(self, run: RunState, event: Event) -> bool:
-        """Whether a run's connection is gone, and a connection of the user was given its thread: the next one.
+        """Whether a run's connection is gone, and this one takes its place, or one of the user was given its thread.
 
         By HTTP, the answer to a request holds the run of that request only.
         """
-        is_open = run.connection in self.registry.tabs(self.user).open
-        return not (is_open or self.requests.by_http) and self.registry.was_given(
-            event.thread or run.thread or "", self.user
-        )
+        if run.connection in self.registry.tabs(self.user).open or self.requests.by_http:
+            return False
+        follows = self.registry.follows(self.requests.connection, run.connection)
+        return follows or self.registry.was_given(event.thread or run.thread or "", self.user)
 
     def _shared(self, sub_agent: RunState, event: Event) -> RunState:
         """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.

@@ -64,7 +64,8 @@ class IdRegistry:
 
     `owners`: whose the long ids are that runs and threads have, and the user ids that can be nothing else, or the last
     words of names (`_OF_A_NAME`); `sole`: whose all of them are, "" if several users'. `captured`: each connection's
-    user with the values of its reader, of which `scope_names` say whose a frame is. `asking`: by thread, the open runs
+    user with the values of its reader, of which `scope_names` say whose a frame is, and `kept_names` are those that a
+    user keeps over a reconnect. `asking`: by thread, the open runs
     in which something was asked of the user.
     """
 
@@ -80,6 +81,8 @@ class IdRegistry:
         self.scopes: dict[str, str] = {}
         self.scope_names: tuple[str, ...] = ()
         self.captured: list[tuple[str, Mapping[str, object]]] = []
+        self.kept_names: frozenset[str] = frozenset()
+        self._kept: dict[str, frozenset[str]] = {}
         self.requests: dict[str, str | None] = {}
         self.users: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
@@ -178,6 +181,16 @@ class IdRegistry:
         """Whether a connection of the user was given this value, and none of the other user: then it is theirs."""
         users = {whose for whose, values in self.captured if value in map(str, values.values())}
         return user in users and other not in users
+
+    def keeps(self, connection: str, values: Mapping[str, object]) -> None:
+        """Notes the values of a connection that the user's next one has as well."""
+        if self.kept_names:
+            self._kept[connection] = frozenset(str(values[name]) for name in self.kept_names & values.keys())
+            _forget_oldest(self._kept, _MOST_CONNECTIONS)
+
+    def follows(self, connection: str, earlier: str) -> bool:
+        """Whether a connection has what an earlier one had that is kept over a reconnect."""
+        return not self._kept.get(connection, frozenset()).isdisjoint(self._kept.get(earlier, ()))
 
     def request(self, request: str, user: str) -> None:
         """Notes who sent a request with this id. One that two users chose names neither of them."""

@@ -59,6 +59,7 @@ class TraceChecker:
         self.findings: list[Finding] = []
         self.registry = IdRegistry()
         self.registry.scope_names = profile.spec.scope_names
+        self.registry.kept_names = profile.spec.kept_names
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
         self.records = 0
@@ -307,6 +308,7 @@ def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Ope
     for value in (*record.values.values(), *record.earlier):
         registry.scope(str(value), record.user)
     registry.captured.append((record.user, checker.reader.values))
+    registry.keeps(record.connection, record.values)
 
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
