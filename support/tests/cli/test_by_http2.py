@@ -18,7 +18,6 @@ pytestmark = pytest.mark.slow
 
 def target(folder: Path, url: str, before: str = "", after: str = "") -> None:
     text = re.sub('url = "[^"]*"', f'url = "{url}"', EMBEDDED.replace('start = "embedded"\n', ""))
-    text = text.replace("early_stop = true\n", "")
     (folder / "front.toml").write_text(before + text.replace('[model]\nscript = "reference"', "") + after, "utf-8")
 
 

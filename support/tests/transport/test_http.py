@@ -108,6 +108,37 @@ def test_one_connection_takes_one_request_after_the_other_and_its_messages_come_
     assert [value.by for value in kept.of("close")] == ["nobody"]  # it was aborted at the end
 
 
+def test_the_bytes_of_a_request() -> None:
+    came: list[bytes] = []
+
+    async def serve(wire: Wire) -> None:
+        wire.path = "/"
+        came.append(await wire.reader.readuntil(b'{"ask": "q"}'))
+        await wire.raw(whole(b"data: a\n\n"))
+        await does.forever(wire)
+
+    class Raw(HostileServer):
+        async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self.door(Wire(reader, writer))
+
+    async def scene(port: int) -> None:
+        kept = Kept()
+        tab = HttpStreams(
+            kept, f"http://127.0.0.1:{port}", opening=None, framing="sse", envelope=False, max_message_bytes=MOST
+        )
+        await tab.open()
+        await asking("q")(tab, kept)
+        tab.abort()
+        await tab.wait_gone(1.0)
+
+    with Raw(serve, does.health()) as server:
+        asyncio.run(scene(server.port))
+    assert came == [
+        b"POST /chat HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX-Who: Ada\r\nContent-Length: 12\r\n\r\n" % server.port
+        + b'{"ask": "q"}'
+    ]
+
+
 def test_requests_at_the_same_time_have_connections_of_their_own() -> None:
     seen = Seen()
 
