@@ -15,6 +15,7 @@ from support.tests.rules.talk import Talk
 from support.tests.wire.recorded import PROFILES, shipped
 
 BY_HTTP = shipped("agent-events-sse")
+NOTHING = Expect()
 SHIPPED_TEXT = (PROFILES / "agent-events-sse.toml").read_text("utf-8")
 Play = Callable[[Talk], object]
 
@@ -35,10 +36,13 @@ def half(here: Talk) -> Talk:
     return answered(here.open().ask()).started()
 
 
-def after_a_close(here: Talk) -> Talk:
+SNOW = Expect(prompt="What is the weather in Bergen?", contains=(("snow",),))
+
+
+def after_a_close(here: Talk, expect: Expect = NOTHING) -> Talk:
     """The user has stopped a run by closing its stream, and asks something else in its thread."""
     half(here).send("stop", run="r1").add(StreamEnded, "c1", request="q1", by_user=True)
-    return here.ask("q2", Expect(), thread="t1")
+    return here.ask("q2", expect, thread="t1")
 
 
 def two(*events: tuple[str, int]) -> Play:
@@ -96,6 +100,9 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("a stream that the user has closed, and the next one in its thread",
      lambda t: after_a_close(t).started("r2", request="q2", seq=3).thinking("r2", request="q2", seq=5)
      .completed("r2", request="q2", seq=6), set()),
+    ("a part of the answer whose stream the user has closed in the next one",
+     lambda t: after_a_close(t, SNOW).started("r2", request="q2", seq=3)
+     .completed("r2", request="q2", seq=4, result="There is rain in Oslo and snow in Bergen."), {"CONTENT-4"}),
     ("what comes of a run whose stream the user has closed",
      lambda t: after_a_close(t).stopped(seq=2).started("r2", request="q2", seq=3).completed("r2", request="q2"),
      {"IDENTITY-1"}),
@@ -124,6 +131,16 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("a token in a header of an answer",
      lambda t: ended(answered(t.open().ask(), headers=("X-Debug: sk-" + "a" * 24,)).answer()), {"CONTENT-5"}),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("promised", "broken"), [([], set()), (["runs_end_with_connection"], {"CONTENT-4"})])
+def test_nothing_of_a_cut_answer_is_in_the_next_one_where_a_cut_ends_its_run(
+    promised: list[str], broken: set[str]
+) -> None:
+    here = half(Talk(profile=Profile.from_toml(promising(SHIPPED_TEXT, promised)))).cut("RST").close("nobody", None)
+    here.open("Ada", "c2").ask("q2", SNOW, "c2", thread="t1").started("r2", connection="c2", request="q2")
+    here.completed("r2", connection="c2", request="q2", result="There is rain in Oslo and snow in Bergen.")
+    assert {finding.rule for finding in here.findings()} == broken
 
 
 @pytest.mark.parametrize(("under_way_s", "broken"), [(0.5, set()), (4.0, {"LIFECYCLE-8"})])

@@ -10,7 +10,15 @@ from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import Observer, Outcome, seen_events
-from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Request, RunState, Stage, ThreadOrder, recent_times
+from greenlight_gate.rules.engine.run_state import (
+    NOTHING_EXPECTED,
+    Request,
+    RunState,
+    Stage,
+    StoppedAnswer,
+    ThreadOrder,
+    recent_times,
+)
 from greenlight_gate.trace import Expect
 
 _NONE: Mapping[str, str | None] = MappingProxyType({})
@@ -139,6 +147,7 @@ class OpenRequests:
             thread = self.registry.thread(thread_id, self.user) if thread_id is not None else None
             own = thread is not None and thread.user == self.user
             order = self.orders[thread_id] = ThreadOrder(thread if own else None, by_http=self.by_http)
+            order.stopped = self.registry.tabs(self.user).stopped.pop(thread_id or "", None)
         return order
 
     def has_several_streams(self, thread_id: str | None) -> bool:
@@ -282,6 +291,12 @@ class OpenRequests:
         tabs.closed_in_run = tabs.closed_in_run or bool(self.asks or self.runs)
         for run in self.runs.values():
             self.registry.abandon(run)
+        for ask in self.asks if self._runs_end_with_connection else ():
+            stopped = _stopped_answer(ask.run, ask.n)
+            if ask.run is not None and ask.run.thread is not None and stopped is not None:
+                tabs.stopped[ask.run.thread] = stopped
+                if len(tabs.stopped) > _MOST_STOPPED:
+                    del tabs.stopped[next(iter(tabs.stopped))]
         tabs.unfinished.extend(ask for ask in self.asks if ask.run is not None or ask.thread is not None)
         del tabs.unfinished[:-_MOST_UNFINISHED]
         for ask in self.asks:
@@ -292,7 +307,7 @@ class OpenRequests:
                     self.conclude(ask, excused=True)
             self.asks.clear()
 
-    def stream_closed(self, request: str | None) -> None:
+    def stream_closed(self, request: str | None, n: int) -> None:
         """The user has closed the stream of a request to stop its run: all that is left is owed by a restore only."""
         ask = self.by_request.pop(request or "", None)
         if request is None or ask is None:
@@ -310,6 +325,7 @@ class OpenRequests:
         order.due = None
         if order.latest:
             order.latest.clear()
+        order.stopped = _stopped_answer(ask.run, n)
         for run in [run for run in self.runs.values() if ask.run is not None and run.root is ask.run]:
             # What comes of it after all comes on another stream.
             del self.runs[run.id]
@@ -405,6 +421,13 @@ def _wait_from(ask: Request, at: float) -> None:
         ask.run.recent = None
         if ask.run.stop_at is not None:
             ask.run.stop_at = max(ask.run.stop_at, at)
+
+
+def _stopped_answer(run: RunState | None, n: int) -> StoppedAnswer | None:
+    """What the next answer in the thread of a stopped run must hold nothing of; None where nothing is known of it."""
+    if run is None or run.thread is None or run.expect is None:
+        return None
+    return StoppedAnswer(run.expect.prompt, run.expect.contains, n)
 
 
 def _stop(run: RunState, at: float) -> None:

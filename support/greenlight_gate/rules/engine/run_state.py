@@ -351,10 +351,11 @@ class UserTabs:
 
     `closed_in_run`: one was closed during a run, so that some events may have been lost with it.
     `several_or_restored`: events may have gone to another connection or stream, or may come again after a restore.
+    `stopped`: by thread, the last answer that the user left where that stops its run, until the next one there.
     `canaries`: the owner codes of the user's own. `cut`: how and where the suite last cut a connection of theirs.
     """
 
-    __slots__ = ("canaries", "closed_in_run", "cut", "ever", "open", "several_or_restored", "unfinished")
+    __slots__ = ("canaries", "closed_in_run", "cut", "ever", "open", "several_or_restored", "stopped", "unfinished")
 
     def __init__(self) -> None:
         self.open: set[str] = set()
@@ -363,4 +364,5 @@ class UserTabs:
         self.cut = ""
         self.several_or_restored = False
         self.unfinished: list[Request] = []
+        self.stopped: dict[str, StoppedAnswer] = {}
         self.canaries = _NO_CANARIES

@@ -168,7 +168,7 @@ class TraceChecker:
         elif isinstance(record, StreamEnded):
             if record.by_user:
                 self._model_calls.stream_closed(record.request)
-                checker.requests.stream_closed(record.request)
+                checker.requests.stream_closed(record.request, record.n)
             else:
                 checker.stream_ended(record.request, record.at, record.n, record.reset)
         elif isinstance(record, Closed):
