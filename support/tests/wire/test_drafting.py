@@ -51,6 +51,16 @@ def test_an_untouched_draft_reads_most_frames_as_the_finished_profile_does(name:
     assert found.asked[0] == found.asked[1]
 
 
+def test_a_request_by_http_is_none_that_a_draft_can_use() -> None:
+    greeting, request = {"type": "ready", "heartbeat_s": 2}, 'POST /messages {"request_id": "q1"}'
+    lines: list[dict[str, Any]] = [
+        {"scenario": "doctor", "epoch_s": 1795977934.0},
+        {"record": "received", "text": json.dumps(greeting), "n": 51, "at": 0.065503, "connection": "c2"},
+        {"record": "sent", "what": "start", "text": request, "request": "q1", "n": 52, "at": 0.066, "connection": "c2"},
+    ]
+    assert "# TODO: the frame that asks a question" in draft([json.dumps(line).encode() for line in lines])
+
+
 def test_a_draft_says_what_it_could_not_find() -> None:
     text = draft([_frame("out", text="hello"), _frame("in", n=1), _frame("in", n=2)])
     assert "# TODO: no end was found" in text

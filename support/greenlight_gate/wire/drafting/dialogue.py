@@ -252,9 +252,9 @@ class Dialogue:
         return False
 
     def answers(self) -> Iterator[str]:
-        """The tables of frames that the client answers at once."""
+        """The tables of frames that the client answers at once; none, where no request was found."""
         seen = self._answered
-        for messages in self.requests.recording.connections.values():
+        for messages in self.requests.recording.connections.values() if self.turn is not None else ():
             frames = [each for each in messages if each.way in ("in", "out")]
             for index in sorted(self._beats(frames)):
                 one, next_ = frames[index], frames[min(index + 1, len(frames) - 1)]
