@@ -181,6 +181,15 @@ def test_a_run_goes_on_where_its_tab_has_connected_again(session: str, rules: se
     assert talk.rules() & {"IDENTITY-1"} == rules
 
 
+@pytest.mark.parametrize(("session", "rules"), [("s-1", set()), ("s-2", {"IDENTITY-1", "PAIRING-1"})])
+def test_a_run_may_have_begun_unseen_before_its_tab_connected_again(session: str, rules: set[str]) -> None:
+    talk = Talk(profile=KEEPING).open(values={"session": "s-1"}).ask().started().close("server", 1001)
+    talk.open("Ada", "c2", attempt=2, values={"session": session}).ask("q3", connection="c2")
+    talk.started("r3", connection="c2", request="q3")
+    talk.tool_done("r2", connection="c2", request=None)
+    assert talk.rules() & {"IDENTITY-1", "PAIRING-1"} == rules
+
+
 def test_a_thread_of_an_earlier_day_is_restored() -> None:
     talk = Talk().open().send("restore", thread="t1", last_seq=40)
     talk.started("old", seq=41).completed("old").frame({"type": "session_restored", "thread_id": "t1"})

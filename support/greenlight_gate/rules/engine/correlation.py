@@ -234,7 +234,7 @@ class Correlation:
         if ask is not None and ask.resumed and ask.run is not None:
             continuity.on_other_run(ask.run, event, n, self.report)
             return ask.run
-        if foreign or self._was_shown(event, n):
+        if foreign or self._was_shown(event, n) or self._began_unseen(event):
             return None
         run = ask.run if ask is not None else self.requests.only_open(event)
         if run is not None:
@@ -303,6 +303,12 @@ class Correlation:
             return False
         follows = self.registry.follows(self.requests.connection, run.connection)
         return follows or self.registry.was_given(event.thread or run.thread or "", self.user)
+
+    def _began_unseen(self, event: Event) -> bool:
+        """Whether an event may be of a run whose beginning was lost with an earlier connection of this tab."""
+        registry, here = self.registry, self.requests.connection
+        began = event.kind is EventKind.STARTED or bool(event.request)
+        return not began and registry.tabs(self.user).closed_in_run and registry.follows_another(here)
 
     def _shared(self, sub_agent: RunState, event: Event) -> RunState:
         """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.

@@ -192,6 +192,10 @@ class IdRegistry:
         """Whether a connection has what an earlier one had that is kept over a reconnect."""
         return not self._kept.get(connection, frozenset()).isdisjoint(self._kept.get(earlier, ()))
 
+    def follows_another(self, connection: str) -> bool:
+        """Whether any earlier connection had what this one has kept."""
+        return any(self.follows(connection, each) for each in self._kept if each != connection)
+
     def request(self, request: str, user: str) -> None:
         """Notes who sent a request with this id. One that two users chose names neither of them."""
         requests = self.requests
