@@ -732,7 +732,10 @@ class Session:
         This one answers one request only, or one at a time and the last one is still unanswered.
         """
         runs = self.profile.spec.connection.runs
-        return bool(self.inbox.questions) if runs == "one" else runs == "one_at_a_time" and self.gave_up
+        if runs != "one":
+            return runs == "one_at_a_time" and self.gave_up
+        # Those of an earlier connection of the tab that are over are none of this one's.
+        return any(each.connection == self.connection or not each.over for each in self.inbox.questions)
 
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""

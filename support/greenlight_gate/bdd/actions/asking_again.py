@@ -99,9 +99,16 @@ class AskingAgain:
         self.world.need(prompt)
         for number in range(times):
             if number:
+                self.world.call(self._renew(self.network.connection_of(self._last_cut(user))))
                 self.world.ask(user, self.world.prompt_of(self._last_cut(user)))
             self.cut_once_begun(user, ConnectionLoss.RST)
             self.ask_another(user, prompt)
+
+    async def _renew(self, connection: ProxiedUser) -> None:
+        """A further connection over the same network, where one takes no further request."""
+        if connection.session.needs_another_to_ask:
+            await connection.session.close(keep_tab=True)
+            await self.network.reconnect_on(connection)
 
     def continue_conversation(self, user: str, prompt: str) -> None:
         """The user connects again, and sends a request in the conversation whose last answer was cut.
