@@ -43,6 +43,18 @@ def test_without_resume_the_truth_is_told(tmp_path: Path) -> None:
     assert not ran.report["execution_results"].get("cut_matrix")
 
 
+@pytest.mark.parametrize("environment", ["embedded", "embedded-sse"])
+def test_without_resume_users_ask_again(tmp_path: Path, environment: str) -> None:
+    text = (suite_root() / f"support/greenlight_gate/targets/{environment}.toml").read_text("utf-8")
+    text = text.replace("[capabilities]\n", "[capabilities]\nresume = false\n")
+    (tmp_path / "none.toml").write_text(text, encoding="utf-8")
+    ran = judged(tmp_path, "--environment", "none.toml", "--categories", "resilience")
+
+    assert (ran.code, ran.verdict, ran.rules) == (0, "APPROVED", set()), ran.out + ran.err
+    assert "Accepted gap" not in ran.out
+    assert ran.report["execution_results"]["categories"]["resilience"]["passed"] > 10
+
+
 def test_a_backend_whose_runs_end_with_their_connection_is_not_asked_for_the_rest(tmp_path: Path) -> None:
     assert "[promises]\n" in PROFILE
     promising = PROFILE.replace("[promises]\n", "[promises]\nruns_end_with_connection = true\n")
