@@ -34,14 +34,17 @@ _START_S = 90.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"
 _JUPYTER_TOKEN = "local-test-token"
+_MODEL_PORT = 18790
+_LIVE = MappingProxyType({"LIVE_SECRET": _SECRET, "LIVE_MODEL_URL": f"http://127.0.0.1:{_MODEL_PORT}/v1"})
 _FAILS = "An agent that fails sends agent_failed with a text and no answer"
 
 
 class Server(NamedTuple):
     """One server: its folder, where it listens, what it is started with, and how it is judged.
 
-    `model`: it needs the test model of the servers; `script`: it is run on the scripted model of this file instead;
-    `fails`: by a target beside this file, and the scenario of a run that fails has to fail, whatever else there is.
+    `model`: it needs the test model of the servers; `script`: it is run on the scripted model instead, by this name or
+    file; `target`: it is judged by this file and not by the example of its name; `fails`: the scenario of a run that
+    fails has to fail, whatever else there is.
     """
 
     folder: str
@@ -52,6 +55,7 @@ class Server(NamedTuple):
     make: str = ""
     model: bool = False
     script: str = ""
+    target: str = ""
     fails: bool = False
 
 
@@ -65,35 +69,34 @@ SERVERS = {
     "agno": Server("agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, model=True),
     # The model breaks off in the middle of an answer: it shows WorkflowCompleted in place of a failed run, LIFECYCLE-2.
     "agno-model": Server(
-        "agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, script="agno-script.toml", fails=True,
+        "agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, script="agno-script.toml",
+        target="agno-model.toml", fails=True,
     ),
     # The model ends its answer at a limit of tokens: it shows that half as the whole answer, LIFECYCLE-2.
     "autogenstudio-model": Server(
         "autogenstudio", 18702, "BLOCKED", {"AUTH": "1", "PORT": "18702"}, {"AUTOGENSTUDIO_JWT_SECRET": _SECRET},
-        make="make_team.py", script="autogenstudio-script.toml", fails=True,
+        make="make_team.py", script="autogenstudio-script.toml", target="autogenstudio-model.toml", fails=True,
     ),
     "google-adk": Server("google-adk", 18771, "APPROVED"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
-    # A gateway keeps no conversation and runs no tool: no user has anything to come back to, so that RECOVERY and the
-    # scenarios of resilience have no evidence. Translated, a number or nothing as the prompt is answered: REFUSAL-4.
+    # A gateway keeps no conversation and runs no tool.
     **{
         name: Server(
-            "litellm", 18763, verdict, {"LITELLM_JWT_SECRET": _SECRET}, {"LITELLM_JWT_SECRET": _SECRET},
-            script="litellm-script.toml",
+            "litellm", 18763, verdict, _LIVE, _LIVE, script="litellm/script.toml", target=f"litellm/{name}.toml"
         )
         for name, verdict in (
-            ("chat-completions", "INCONCLUSIVE"), ("openai-responses-sse", "BLOCKED"), ("anthropic-messages", "BLOCKED")
+            ("chat-completions", "BLOCKED"), ("openai-responses-sse", "BLOCKED"), ("anthropic-messages", "BLOCKED")
         )
     },
+    # By WebSocket, with several streams on a connection.
+    "openai-responses": Server(
+        "agentic-api", 18769, "BLOCKED", _LIVE, _LIVE, script="litellm/script.toml", target="agentic-api/target.toml"
+    ),
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
-    # Messages are the client's, also that a tool is approved: approved twice, it runs twice. LIFECYCLE-2, PAIRING-1.
-    "ai-sdk": Server(
-        "ai-sdk", 18761, "BLOCKED", {"PORT": "18761"}, {"WEBSOCKET_TEST_URL": "http://127.0.0.1:18761"}
-    ),
-    # A tool that is approved twice within milliseconds runs twice; then one of the runs cannot be stored: PAIRING-1.
+    "ai-sdk": Server("ai-sdk", 18761, "APPROVED", _LIVE, _LIVE, script="reference", target="ai-sdk/target.toml"),
     "ag-ui-sse": Server(
-        "ag-ui-sse", 18762, "BLOCKED", {"AG_UI_JWT_SECRET": _SECRET}, {"AG_UI_JWT_SECRET": _SECRET}
+        "ag-ui-sse", 18762, "APPROVED", _LIVE, _LIVE, script="reference", target="ag-ui-sse/target.toml"
     ),
 }  # fmt: skip
 
@@ -180,16 +183,17 @@ def judge(name: str, servers: Path | None, work: Path, extra: list[str]) -> bool
     reports.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if server.model:
-            stub = [sys.executable, "stub.py", "18790"]
-            stack.enter_context(running(stub, work / "_stub_llm", 18790, {}))
+            stub = [sys.executable, "stub.py", str(_MODEL_PORT)]
+            stack.enter_context(running(stub, work / "_stub_llm", _MODEL_PORT, {}))
         if server.script:
-            served = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--port", "18790", "--script"]
-            stack.enter_context(running([*served, str(HERE / server.script)], work, 18790, {}))
+            served = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--port", str(_MODEL_PORT), "--script"]
+            script = str(HERE / server.script) if server.script.endswith(".toml") else server.script
+            stack.enter_context(running([*served, script], work, _MODEL_PORT, {}))
         stack.enter_context(running(["bash", "start.sh"], folder, server.port, server.environ))
         environ = {**os.environ, **server.judged_with}
         if name == "jupyter-shared":
             environ["JUPYTER_KERNEL_ID"] = _kernel(server.port)
-        target = str((HERE if server.fails else EXAMPLES) / f"{name}.toml")
+        target = str(HERE / server.target if server.target else EXAMPLES / f"{name}.toml")
         with (reports / "doctor.txt").open("w") as said:
             doctor = ["greenlight", "doctor", "--environment", target, "--record", str(reports / "doctor.jsonl")]
             subprocess.run(doctor, env=environ, stdout=said, stderr=subprocess.STDOUT, check=False)

@@ -24,6 +24,11 @@ DOCTORED = [
         (name, name, [f"{SAID} {SAID} started failed", f"{SAID} {SAID}", SAID])
         for name in ("chat-completions", "openai-responses-sse", "anthropic-messages")
     ),
+    # vLLM's gateway, whose events say their stream, and LiteLLM's proxy, whose errors say no id at all.
+    *(
+        (name, "openai-responses", [f"{SAID} {SAID} started failed", f"{SAID} {SAID} {SAID}", SAID])
+        for name in ("openai-responses", "openai-responses-one-stream")
+    ),
 ]
 APPROVED = [
     ("ai-sdk-7-approval", "ai-sdk", "send_email"),

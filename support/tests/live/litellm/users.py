@@ -10,7 +10,7 @@ from litellm.proxy._types import UserAPIKeyAuth
 async def user_of(request: Request, api_key: str) -> UserAPIKeyAuth:
     """The user of a token. Raises HTTPException with 401 for one that is not valid."""
     try:
-        claims = jwt.decode(api_key, os.environ["LITELLM_JWT_SECRET"], ["HS256"], audience="litellm")
+        claims = jwt.decode(api_key, os.environ["LIVE_SECRET"], ["HS256"], audience="live")
     except jwt.InvalidTokenError as error:
         raise HTTPException(401, f"invalid token: {error}") from error
     return UserAPIKeyAuth(user_id=claims["sub"])
