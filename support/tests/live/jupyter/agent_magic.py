@@ -18,6 +18,10 @@ _NOTES = Path("notes.txt").absolute()
 _asked: list[str] = []
 
 
+class _TooLate(BaseException):
+    """No answer came in time. The kernel swallows each Exception while it waits for input."""
+
+
 def ask(_: str, cell: str) -> None:
     """Answers one question."""
     text = cell.strip()
@@ -45,13 +49,13 @@ def ask(_: str, cell: str) -> None:
 
 def _approved(tool: str) -> bool:
     def give_up(*_: Any) -> None:
-        raise TimeoutError
+        raise _TooLate
 
     signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, _WAITS_S)
     try:
         return input(f"May I use the {tool}? ") == "yes"
-    except TimeoutError:
+    except _TooLate:
         return False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
