@@ -254,16 +254,14 @@ def test_without_resume_nobody_is_asked_for_a_conversation_to_restore(tmp_path: 
         assert rooms.came == []
 
 
-# Runs and conversations that the events do not name, or name alike for all users.
+# Runs and conversations that the events do not name.
 NAMELESS = ROOMS.replace('run = "run"', 'run = "none?"').replace('thread = "session"', 'thread = "none?"')
-ALIKE = ROOMS.replace('thread = "session"', 'thread = { value = "lobby" }')
 TO_THREAD = ('session = "{session}"\nrequest', 'thread = "{thread}"\nrequest')
 
 
-@pytest.mark.parametrize("profile", [NAMELESS, ALIKE])
-def test_a_conversation_by_no_name_of_its_own_is_not_tried(tmp_path: Path, profile: str) -> None:
+def test_a_conversation_by_no_name_of_its_own_is_not_tried(tmp_path: Path) -> None:
     rooms = Rooms("stop", "ask")
-    with world(tmp_path, rooms, profile.replace(*TO_THREAD)) as here:
+    with world(tmp_path, rooms, NAMELESS.replace(*TO_THREAD)) as here:
         here.wait(here.ask("Bashir", "without_tool"))
         with pytest.raises(NotExercised, match="Ada's answers name no conversation of their own"):
             asking(here)
