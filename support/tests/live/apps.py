@@ -49,10 +49,12 @@ APPS = {
     "agno": App(
         18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", "agno/script.toml"
     ),
+    # It looks at a token once, and ends connections without a close frame: REFUSAL-3, CONNECTION-3.
     "autogenstudio": App(18702, ("autogenstudio==0.4.2.2",), "BLOCKED", "autogenstudio/script.toml"),
     # What it cannot read it ignores, and everything after it on that connection: REFUSAL-4.
     "google-adk": App(18771, ("google-adk==2.13.0", "pyjwt"), "BLOCKED"),
-    "google-adk-sse": App(18772, ("google-adk==2.13.0", "litellm==1.110.2", "pyjwt"), "INCONCLUSIVE", "reference"),
+    # A tool that is approved twice runs twice: PAIRING-1.
+    "google-adk-sse": App(18772, ("google-adk==2.13.0", "litellm==1.110.2", "pyjwt"), "BLOCKED", "reference"),
     # A signed-out cookie is accepted: REFUSAL-1. What was on its way as a connection was lost is not sent again, and
     # after many reconnects within a second a kernel stays mute: CONTINUITY-1, PAIRING-1, LIFECYCLE-5, CONNECTION-1.
     "jupyter": App(18741, ("jupyter_server==2.21.1", "ipykernel"), "BLOCKED"),
