@@ -122,7 +122,7 @@ def _beside(record: Other | Responded | ModelCall | StreamEnded) -> tuple[str, s
 
 def http_of(record: Responded) -> str:
     """The protocol of a response on the connection."""
-    return "HTTP/2" if record.http_version == "2" else "HTTP"
+    return f"HTTP/{record.http_version}" if record.http_version else "HTTP"
 
 
 def _raw(record: Received | Other) -> str:

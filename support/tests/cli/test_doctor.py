@@ -66,7 +66,7 @@ def test_each_step_of_a_channel_is_shown(tmp_path: Path) -> None:
     assert re.search(
         r"^ok  channel     GET /events opened after \d+ ms, content-type: text/event-stream", ran.out, re.MULTILINE
     )
-    assert re.search(r"^ok  POST        HTTP 202 after \d+ ms, no content type$", ran.out, re.MULTILINE)
+    assert re.search(r"^ok  POST        HTTP/1.1 202 after \d+ ms, no content type$", ran.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("replaced", "blamed"), [(True, "WEBSOCKET_TEST_URL"), (False, "url in the target file")])
