@@ -119,6 +119,9 @@ class Reference(Evidence):
                 for user, word in self.canaries.items():
                     if word in (record.text or "") and user != self.users[record.connection]:
                         self.object("ISOLATION-1", self.concerned(record.n))
+        for record in self.unreadable:
+            if self.names_another_user(record):
+                self.object("ISOLATION-2", record.connection)
 
     def _identity(self, question: Question) -> None:
         run_id = self.run_id(question)

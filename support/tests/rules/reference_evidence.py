@@ -1,6 +1,7 @@
 """What a trace of the default wire holds, sorted by questions: whose each event is, and who waits for which answer."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from math import inf
@@ -16,6 +17,7 @@ SHOWS = {
     THINKING: ("reasoning",), DONE: ("result", "error_message"), COMPLETED: ("result",), FAILED: ("error_message",),
 }  # fmt: skip
 NO_ID = ("", "null", "registry")
+_WORD = re.compile(r"[\w.:@-]+")
 
 
 class Event:
@@ -97,6 +99,13 @@ class Evidence:
             self.first_to_have("thread", event.thread, event.n),
         )  # fmt: skip
         return any(owner not in (None, event.user) for owner in owners)
+
+    def names_another_user(self, record: Received) -> bool:
+        """Whether the user id of another user, who is known by then, stands whole in a frame that cannot be read."""
+        opened = [
+            r for r in self.records[: record.n] if isinstance(r, Opened) and r.user != self.users[record.connection]
+        ]
+        return not {r.user_id for r in opened}.isdisjoint(_WORD.findall(record.text or ""))
 
     def first_to_have(self, what: str, name: str | None, before: int) -> str | None:
         """Whose question was the first, before a record, to have a run or a conversation of this name."""

@@ -104,6 +104,13 @@ def test_a_number_that_comes_under_the_run_id_of_another_user_is_no_gap() -> Non
     assert {rule for rule, concerns in streaming if concerns == "q1"} == {"ISOLATION-2"}
 
 
+def test_a_frame_that_is_cut_off_behind_the_user_id_of_another_user_belongs_to_them() -> None:
+    talk = Talk().open().open("Bashir", "c2").frame('{"type": "tool_completed", "user_id": "user-ada", "seq":', "c2")
+
+    streaming, reference = both(talk)
+    assert streaming == reference == {("CONTENT-2", "c2"), ("ISOLATION-2", "c2")}
+
+
 def test_each_rule_that_is_covered_is_broken_in_some_of_the_traces() -> None:
     broken: set[str] = set()
     for seed in range(2_000):
