@@ -81,8 +81,9 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
     """TIMELINESS-3 for a run whose request has a long tool, TIMELINESS-4 for the run and the tools left open."""
     if run.started_at is not None and at - run.started_at > budgets.run_s:
         on_length(run, at, n, budgets.run_s, report)
-    for tool in [tool for tool in run.tools if not (run.waits or tool.may_stay_open)]:
-        on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
+    for tool in run.tools:
+        if not (run.waits or tool.may_stay_open):
+            on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
     # A run that failed or was stopped may not have come to the long tool that spreads its events.
     if run.recent is None or run.started_at is None or event.kind is not EventKind.COMPLETED:
         return

@@ -148,7 +148,8 @@ class RunChecker:
             run.hollow_n = n
         if tool is not None and at - tool.at > self._quick_tool_s:
             self._slow_tool(run, tool, event.duration_ms, at, n)
-        _note_turn(run, at)
+        if run.parent is not None or run.tools_begun > run.tools_done:
+            _note_turn(run, at)
 
     def _slow_tool(self, run: RunState, tool: OpenTool, duration_ms: float | None, at: float, n: int) -> None:
         if run.root.waits:
