@@ -46,6 +46,7 @@ APPS = {
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
     # Without a resume, no scenario of resilience is exercised.
     "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "INCONCLUSIVE"),
+    # It looks at no audience, and at a token once: REFUSAL-1 and -3. A failing agent's workflow completes: LIFECYCLE-2.
     "agno": App(
         18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", "agno/script.toml"
     ),
