@@ -220,6 +220,8 @@ def one_conversation(context: Context) -> None:
 @then("each answer ended in the tab that asked, and in no other")
 def in_its_tab(context: Context) -> None:
     world = world_of(context)
+    if world.suite.profile.promises.tabs_share_events:
+        raise NotExercised(f"{world.suite.profile.name} promises that all tabs of a user show all of their answers")
     ended = [world.tabs_that_showed(question) for question in world.questions]
     demand("IDENTITY-1", ended, equal_to([[world.tab_of(question)] for question in world.questions]))
 

@@ -264,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--environment", default=BUNDLED[0], metavar="TARGET",
         help="a healthy target whose server runs already, or the bundled backend, varied by seeds: embedded, or "
-        "embedded-sse by HTTP (default: %(default)s)",
+        "embedded-sse by HTTP, or embedded-channel (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",

@@ -82,6 +82,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `unbuffered`: by HTTP, streams tell proxies not to buffer them, by the header `X-Accel-Buffering: no` of nginx.
     `runs_outlive_tokens`: what is in progress when the token expires may finish; access ends after that.
     `runs_end_with_connection`: a run ends, its calls to the model included, when the connection of its request does.
+    `tabs_share_events`: each tab receives the events of all runs of its user, whichever tab has asked.
     `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
@@ -92,6 +93,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unbuffered: bool = False
     runs_outlive_tokens: bool = False
     runs_end_with_connection: bool = False
+    tabs_share_events: bool = False
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 

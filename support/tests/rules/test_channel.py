@@ -7,9 +7,11 @@ import greenlight_gate
 import pytest
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.trace import Expect, Responded
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.promises import promising
 
 from support.tests.rules.talk import Talk
-from support.tests.wire.recorded import shipped
+from support.tests.wire.recorded import PROFILES, shipped
 
 BY_CHANNEL = shipped("agent-events-channel")
 ENDPOINT = {"type": "endpoint", "endpoint": "/connections/c1/messages"}
@@ -52,6 +54,15 @@ def rest_of_two(here: Talk) -> Talk:
     for run, thread in (("r1", "t1"), ("r2", "t2")):
         named = {"connection": "c2", "request": f"q{run[1]}", "thread": thread}
         here.thinking(run, **named).executing(run, **named).tool_done(run, **named).completed(run, **named)
+    return here
+
+
+def answered_in_both(here: Talk, *, other_first: bool = False) -> Talk:
+    """Ada has two tabs, and asks in the first: each event comes on both channels, in either order."""
+    opened(opened(here), "c2").ask("q1", Expect())
+    for count, show in enumerate((here.started, here.thinking, here.completed), 1):
+        for connection in ("c2", "c1") if other_first else ("c1", "c2"):
+            show(connection=connection, seq=count)
     return here
 
 
@@ -119,6 +130,27 @@ TRACES: list[tuple[str, Play, set[str]]] = [
      lambda t: posted(until_it_expires(t), 401, request=None).timeout("expiry", 2.0), {"REFUSAL-3"}),
     ("the token expires, and nothing happens", lambda t: until_it_expires(t).timeout("expiry", 2.0), {"REFUSAL-3"}),
 ]  # fmt: skip
+
+
+SHARED = Profile.from_toml(promising((PROFILES / "agent-events-channel.toml").read_text(), ["tabs_share_events"]))
+
+
+@pytest.mark.parametrize("other_first", [False, True])
+def test_what_all_tabs_receive_is_judged_in_the_tab_that_asked(*, other_first: bool) -> None:
+    assert answered_in_both(Talk(profile=SHARED), other_first=other_first).rules() == set()
+    assert "IDENTITY-1" in answered_in_both(talk(), other_first=other_first).rules()
+
+
+def test_the_rest_comes_to_another_tab_after_the_one_that_asked_was_closed() -> None:
+    here = opened(opened(Talk(profile=SHARED)), "c2").ask("q1", Expect()).started().started(connection="c2", seq=1)
+    here.close("client", None).thinking(connection="c2", seq=2).completed(connection="c2", seq=3)
+    assert here.rules() == set()
+
+
+def test_what_the_tab_that_asked_does_not_receive_is_missing_though_another_one_does() -> None:
+    here = opened(opened(Talk(profile=SHARED)), "c2").ask("q1", Expect())
+    here.started(connection="c2", seq=1).completed(connection="c2", seq=2)
+    assert "LIFECYCLE-2" in here.timeout("start", 10.0, request="q1").rules()
 
 
 @pytest.mark.parametrize(("play", "broken"), [case[1:] for case in TRACES], ids=[case[0] for case in TRACES])

@@ -75,7 +75,9 @@ class ConnectionChecker:
             by_http=profile.spec.connection.has_stream_for_each,
             runs_end_with_connection=promises.runs_end_with_connection,
         )  # fmt: skip
-        self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
+        self.correlation = Correlation(
+            self.requests, foreign_leaks=promises.foreign == "leak", tabs_share=promises.tabs_share_events
+        )  # fmt: skip
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready, by_http=by_http)
         refusals = profile.spec.refusals
         self.sign_in: SignInAttempt | None = None

@@ -25,17 +25,19 @@ class Correlation:
     """Finds the request and the run that each event of one connection belongs to, among its open requests.
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that all users receive
-    them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
+    them, they are only counted. `tabs_share`: events of runs that another tab of the user has asked for come here as
+    well, and are judged there. `foreign_frames`: frames of each other user that came here; "" where the owner is not
     known. `last_foreign`: the last frame of another user that came since the user tried to reach something of theirs,
     in words.
     """
 
-    def __init__(self, requests: OpenRequests, *, foreign_leaks: bool = True) -> None:
+    def __init__(self, requests: OpenRequests, *, foreign_leaks: bool = True, tabs_share: bool = False) -> None:
         self.requests = requests
         self.registry = requests.registry
         self.user = requests.user
         self.report = requests.report
         self.foreign_leaks = foreign_leaks
+        self.tabs_share = tabs_share
         self.user_id: str | None = None
         self.foreign_frames: Counter[str] = Counter()
         # No deque and no set: each takes hundreds of bytes when it is empty, for each of thousands of users.
@@ -143,6 +145,8 @@ class Correlation:
             # What answers another user's request is not this user's, whichever run it names.
             if not self.foreign_leaks or self.registry.requests.get(event.request or "", self.user) != self.user:
                 return None
+        if self.tabs_share and ask is None and other is None and self._is_of_another_tab(event):
+            return None
         run = self._find(event, at, n, foreign=other is not None)
         if run is not None and other is None:
             identity.on_thread_and_user(run, event, self.user_id, n, self.report)
@@ -156,6 +160,18 @@ class Correlation:
         """Whether the sequence number of an event of no known run counts: in a thread that is the user's."""
         thread = self.registry.threads.get(event.thread or "")
         return self.foreign_leaks and thread is not None and thread.user == self.user
+
+    def _is_of_another_tab(self, event: Event) -> bool:
+        """Whether another tab of the user has asked for the run of an event, in a thread that was not restored here.
+
+        It may come here first.
+        """
+        run = self.registry.find(event.run) if event.run else None
+        run = run if run is not None or not event.parent else self.registry.find(event.parent)
+        if run is None:
+            return self.registry.requests.get(event.request or "") == self.user
+        elsewhere = run.user == self.user and run.connection != self.requests.connection
+        return elsewhere and (event.thread or run.thread) not in self.requests.replays
 
     def _is_foreign(self, what: str, other: OwnedId, n: int) -> None:
         """What came belongs to another user, which is a finding unless the profile declares it."""
