@@ -47,11 +47,15 @@ class Reply(NamedTuple):
 
     def json(self) -> dict[str, Any] | None:
         """The JSON object in the body; None when there is none."""
+        value = self.json_value()
+        return value if isinstance(value, dict) else None
+
+    def json_value(self) -> Any:
+        """The JSON in the body, of any type; None when there is none."""
         try:
-            value = json.loads(self.body)
+            return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
-        return value if isinstance(value, dict) else None
 
     def described(self) -> str:
         """What came, without its content: an answer to a login may hold a token."""

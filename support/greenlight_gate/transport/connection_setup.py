@@ -287,7 +287,7 @@ class ConnectionSetup:
 def _captured(request: HttpRequest, reply: Reply) -> dict[str, Any]:
     if not request.capture:
         return {}
-    found = request.captured(reply.json(), reply.cookies)
+    found = request.captured(reply.json_value(), reply.cookies)
     for name, value in found.items():
         if value is MISSING or value is None:
             where = f"{request.method} {request.path}"

@@ -30,12 +30,14 @@ import msgspec
 HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
 _LOCKS = ("requirements.lock", "package-lock.json")
-_START_S = 90.0
+_START_S = 300.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"
 _JUPYTER_TOKEN = "local-test-token"
 _MODEL_PORT = 18790
-_LIVE = MappingProxyType({"LIVE_SECRET": _SECRET, "LIVE_MODEL_URL": f"http://127.0.0.1:{_MODEL_PORT}/v1"})
+_LIVE = MappingProxyType({
+    "LIVE_SECRET": _SECRET, "LIVE_PASSWORD": "local-test-password", "LIVE_MODEL_URL": f"http://127.0.0.1:{_MODEL_PORT}/v1"
+})  # fmt: skip
 _FAILS = "An agent that fails sends agent_failed with a text and no answer"
 
 
@@ -92,6 +94,8 @@ SERVERS = {
     "openai-responses": Server(
         "agentic-api", 18769, "BLOCKED", _LIVE, _LIVE, script="litellm/script.toml", target="agentic-api/target.toml"
     ),
+    # After the error that ends a run it says that the run has finished: LIFECYCLE-2.
+    "langflow": Server("langflow", 18768, "BLOCKED", _LIVE, _LIVE, script="reference", target="langflow/target.toml"),
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     "ai-sdk": Server("ai-sdk", 18761, "APPROVED", _LIVE, _LIVE, script="reference", target="ai-sdk/target.toml"),

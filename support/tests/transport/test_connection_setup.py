@@ -168,6 +168,13 @@ def test_a_request_before_and_what_it_captures() -> None:
     assert [record.values for record in records if isinstance(record, Opened)] == [{"seat": "x/7"}]
 
 
+def test_a_list_that_comes_before_gives_what_is_captured() -> None:
+    listed = BEFORE.replace('capture = { seat = "seat.id" }', 'capture = { seat = "0.id" }')
+    records, result = play(listed, seats("200 OK", [{"id": "x/7"}], []), nothing, MINE)
+    assert result is None
+    assert [record.values for record in records if isinstance(record, Opened)] == [{"seat": "x/7"}]
+
+
 def test_without_a_token_what_would_show_it_is_left_out() -> None:
     seen: list[dict[str, str]] = []
     play(BEFORE, seats("200 OK", {"seat": {"id": 7}}, seen), nothing, Token("Ada", "none", values={"mark": "m"}))

@@ -21,6 +21,7 @@ NAMES = (
     "JUPYTER_TOKEN",
     "JUPYTER_KERNEL_ID",
     "ADA_TOKEN",
+    "LANGFLOW_PASSWORD",
     "BASHIR_TOKEN",
 )
 SECRETS = {name: f"{number}" * 40 for number, name in enumerate(NAMES)}

@@ -74,3 +74,13 @@ def test_an_error_inside_a_stream_is_one_end() -> None:
 def test_an_expired_token_is_refused_by_http_as_any_token_is() -> None:
     assert shipped("ai-sdk").spec.refusals.expiry.status == (401, 403)
     assert shipped("agno").spec.refusals.expiry.close == (1008, 4401)
+
+
+def test_langflow_finishes_a_run_that_has_failed() -> None:
+    seen = Recorded(shipped("langflow"), capture("langflow"))
+    one = f"started executing:{K} completed:{K} completed"
+    first, *others = (shape(events) for events in seen.events.values())
+    assert first == f"{one} {one} started failed completed"
+    assert all(shown.endswith(" completed") and "failed" not in shown for shown in others)
+    assert (seen.unmapped, seen.foreign) == ([], {})
+    assert {rule for rule, _ in seen.findings} == {"LIFECYCLE-2", "CONTENT-4"}
