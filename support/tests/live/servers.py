@@ -79,7 +79,8 @@ SERVERS = {
         "autogenstudio", 18702, "BLOCKED", {"AUTH": "1", "PORT": "18702"}, {"AUTOGENSTUDIO_JWT_SECRET": _SECRET},
         make="make_team.py", script="autogenstudio-script.toml", target="autogenstudio-model.toml", fails=True,
     ),
-    "google-adk": Server("google-adk", 18771, "APPROVED"),
+    # No answer is long enough to be cut, so that no user has to reconnect: RECOVERY has no evidence.
+    "google-adk": Server("google-adk", 18771, "INCONCLUSIVE"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     # A gateway keeps no conversation and runs no tool.
     **{
