@@ -8,6 +8,7 @@ WORK/reports/NAME. Exit code 0 if each app got the verdict that is expected of i
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -77,8 +78,9 @@ def prepare(name: str, work: Path) -> Path:
 
 
 def start(name: str, programs: Path, folder: Path, port: int) -> tuple[list[str], Path, int, dict[str, str]]:
-    """How an app is started, as `running` wants it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """How an app is started, as `running` wants it: in an empty folder, since servers keep what they know in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
     return ["sh", str(HERE / name / "start.sh"), str(port)], folder, port, {**ENVIRON, "PATH": path}
 
