@@ -48,6 +48,8 @@ _OWN_ERRORS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
 _OF_SOURCES = (errno.EINVAL, errno.EAFNOSUPPORT)
 _SLOW_BYTES = 8_000_000
 _SLOW_NONCE = 30_000
+# Browsers open six connections to a server, of which the channel is one.
+_BESIDE_A_CHANNEL = 5
 # In these phases more connections may still be opened.
 _CONNECTING = ("began", "connecting")
 
@@ -237,13 +239,19 @@ class Shard:
         self.health.end()
 
     def _slow_down(self) -> None:
-        """The plan's slow users stop reading, and request more than fits into the buffers on the way."""
+        """The plan's slow users stop reading, and request more than fits into the buffers on the way.
+
+        By HTTP they have no more requests under way than a browser would, as nothing answers any of them.
+        """
+        pings = _SLOW_BYTES // _SLOW_NONCE
+        if self.context.profile.spec.connection.by_http:
+            pings = _BESIDE_A_CHANNEL
         for user in list(self.users.values())[: self.plan.slow]:
             if not user.is_free:
                 continue
             user.stop_reading()
             if self.context.profile.can_send("ping"):
-                for number in range(_SLOW_BYTES // _SLOW_NONCE):
+                for number in range(pings):
                     user.ping(f"{number:05d}" + "x" * _SLOW_NONCE)
 
     # Leaving --------------------------------------------------------------------------------------------------
