@@ -72,7 +72,7 @@ def test_nothing_is_answered_on_a_channel_that_has_ended(changing: Changing) -> 
     assert (came.connections_made, came.runs) == (2, 2)
 
 
-def test_a_user_who_reads_nothing_has_no_more_connections_than_a_browser(backend: BackendProcess) -> None:
+def test_a_user_who_reads_nothing_hurts_nobody(backend: BackendProcess) -> None:
     came = run(plan_for(backend.http_url, 3, slow=1, runs_each=None, duration_s=0.6, think_s=0.1))
     assert (came.connections_made, came.counts) == (3, {})
     assert came.runs == came.asked > 0
