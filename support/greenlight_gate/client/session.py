@@ -113,9 +113,8 @@ class Session:
         self._ended = "has ended"
         # The requests by HTTP whose answer is still streaming.
         self._streaming: set[str] = set()
-        # Those whose answer has begun, and the version of HTTP that the latest was answered by.
+        # Those whose answer has begun.
         self._begun: set[str] = set()
-        self._http_version = ""
         self._unsubscribed: set[str] = set()
 
     # Opening and closing -------------------------------------------------------------------------------------
@@ -332,7 +331,6 @@ class Session:
         """A message by HTTP was answered."""
         if not self.open:
             return
-        self._http_version = answer.http_version
         self._begun.add(answer.label)
         self.jar.take(answer.headers)
         clean = self.recorder.clean
@@ -490,7 +488,7 @@ class Session:
 
         Streams of HTTP/2 are served in any order: a stop that overtakes its request would be one of nothing.
         """
-        if self._http_version == "2":
+        if self._transport is not None and self._transport.multiplexes:
             await self._until(lambda: question.request in self._begun, self.budgets.handshake_s)
         values = {"request": question.request, "thread": question.thread}
         await self.send(self.template("early_stop"), values, to="early_stop", what="stop", request=question.request)

@@ -99,7 +99,7 @@ class HttpStreams:
         self._connections: list[AnyConnection] = []
         self._connecting: set[asyncio.Task[None]] = set()
         # By HTTP/2, all requests that are sent until its connection is open.
-        self._multiplexes = False
+        self.multiplexes = False
         self._to_send: list[tuple[Post, bytes, bool]] = []
         self._ending: Ending | None = None
         self._changed: asyncio.Event | None = None
@@ -149,8 +149,8 @@ class HttpStreams:
         )  # fmt: skip
         connection = protocol.connection if isinstance(protocol, _Negotiated) else protocol
         self._connections.append(connection)
-        self._multiplexes = connection.multiplexes
-        if self._http_version == "2" and not self._multiplexes:
+        self.multiplexes = connection.multiplexes
+        if self._http_version == "2" and not self.multiplexes:
             connection.abort()
             raise NotOpened("HTTP/1.1 was chosen with TLS, and not HTTP/2")
         if not self._reads:
@@ -305,7 +305,7 @@ class HttpStreams:
             if connection.takes_more:
                 self._request(connection, post, data, again=again)
                 return
-        if self._multiplexes:
+        if self.multiplexes:
             self._to_send.append((post, data, again))
             if self._connecting:
                 return
@@ -314,7 +314,7 @@ class HttpStreams:
         task.add_done_callback(self._connecting.discard)
 
     async def _connect_and_request(self, post: Post, data: bytes) -> None:
-        is_queued = self._multiplexes
+        is_queued = self.multiplexes
         try:
             connection = await self._connect()
         except OSError as error:

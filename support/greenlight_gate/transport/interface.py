@@ -170,6 +170,10 @@ class Transport(Protocol):
         """Whether more is buffered than the peer reads."""
 
     @property
+    def multiplexes(self) -> bool:
+        """Whether requests are streams of one connection (HTTP/2), which the peer serves in any order."""
+
+    @property
     def last_event_id(self) -> str:
         """The id of the last event that came, as an EventSource keeps it; "" without, and of no event stream."""
 

@@ -112,6 +112,7 @@ class TwoSockets:
     # The transport ----------------------------------------------------------------------------------------------
 
     last_event_id = ""
+    multiplexes = False
 
     @property
     def can_send(self) -> bool:

@@ -40,6 +40,7 @@ class WebSocket(asyncio.Protocol):
     )  # fmt: skip
 
     last_event_id = ""
+    multiplexes = False
 
     def __init__(
         self, receiver: Receiver, upgrade: Upgrade, *, max_message_bytes: int, limits: ConnectionLimits | None = None
