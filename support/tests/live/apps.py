@@ -45,8 +45,8 @@ APPS = {
     # A connection outlasts its token: REFUSAL-3. A binary message ends it without a close frame: CONNECTION-3.
     # A message without content is answered: REFUSAL-4. The server keeps all threads in memory: MEMORY.
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
-    # Without a resume, no scenario of resilience is exercised.
-    "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "INCONCLUSIVE"),
+    # Eight tools one after the other take more steps than the server allows a run that sets no limit: CONTENT-4.
+    "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
     # It looks at no audience, and at a token once: REFUSAL-1 and -3. A failing agent's workflow completes: LIFECYCLE-2.
     "agno": App(
         18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", "agno/script.toml"
