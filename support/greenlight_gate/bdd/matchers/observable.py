@@ -54,7 +54,9 @@ def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[E
 
 
 def _is_unasked(question: UserRequest, pattern: EventPattern) -> bool:
-    """Whether it is reasoning, which did not come and need not."""
-    thinking = EventKind.THINKING
+    """Whether it is reasoning, or what the target accepts not to show, which did not come and need not."""
+    thinking, came = EventKind.THINKING, any(event.kind is pattern.kind for event in question.events)
+    if pattern.kind in question.expect.hidden and not came:
+        return True
     asked = question.expect.thinking or any(event.kind is thinking for event in question.events)
     return pattern.kind is thinking and not asked
