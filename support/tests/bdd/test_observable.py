@@ -2,7 +2,8 @@
 
 import pytest
 from greenlight_gate.bdd.actions.load import judgeable
-from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
+from greenlight_gate.bdd.matchers.event_patterns import EventPattern
+from greenlight_gate.bdd.matchers.observable import NotExercised, claimable, must_have_shown
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.measure.load_result import LoadResult
@@ -38,6 +39,13 @@ def test_an_event_that_the_wire_does_not_show_is_not_exercised() -> None:
     question.absent = {EventKind.TOOL_EXECUTING: "the protocol has none"}
     with pytest.raises(NotExercised, match="not observable here: the protocol has none"):
         must_have_shown(question, EventKind.TOOL_EXECUTING)
+
+
+def test_a_tool_that_the_target_accepts_not_to_show_is_claimed_of_no_answer() -> None:
+    question = answer(EventKind.STARTED, EventKind.COMPLETED, tools=0)
+    question.expect = Expect(prompt="17*23", hidden=(EventKind.TOOL_EXECUTING,))
+    patterns = [EventPattern(kind) for kind in (EventKind.STARTED, EventKind.TOOL_EXECUTING, EventKind.COMPLETED)]
+    assert [pattern.kind for pattern in claimable(question, patterns)] == [EventKind.STARTED, EventKind.COMPLETED]
 
 
 def test_a_generator_that_was_too_busy_judges_no_speed() -> None:
