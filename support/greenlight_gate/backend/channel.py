@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from greenlight_gate.backend.connection import ConnectionHub
 from greenlight_gate.backend.frames import Body, Outgoing
-from greenlight_gate.backend.http_stream import EventStream, answer_with, as_message, leave
+from greenlight_gate.backend.http_stream import EventStreamConnection, answer_with, as_message, leave
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.message_handler import MessageHandler
 from greenlight_gate.backend.stream_writer import StreamWriter
@@ -18,7 +18,7 @@ _POSITION = re.compile(r"([\w.-]{1,256}):(\d{1,15})", re.ASCII)
 _MOST_THREADS = 32
 
 
-class ChannelConnection(EventStream):
+class ChannelConnection(EventStreamConnection):
     """One channel. The id of each event says how far the channel has got in each of its latest threads.
 
     So the last one is all that a client has to send when it connects again.

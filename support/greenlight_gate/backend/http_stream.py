@@ -30,7 +30,7 @@ _MOST_DISCARDED_BYTES = 33_554_432
 _HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class EventStream(ServedConnection):
+class EventStreamConnection(ServedConnection):
     """A stream of server-sent events to one client; each that carries an event of a run has an id."""
 
     def __init__(self, hub: ConnectionHub, writer: StreamWriter, identity: Identity, token: str) -> None:
@@ -73,7 +73,7 @@ class EventStream(ServedConnection):
             await asyncio.wait({pump, gone})
 
 
-class StreamConnection(EventStream):
+class StreamConnection(EventStreamConnection):
     """One stream to one client. It ends when none of `waits_for` (run ids) is under way any more.
 
     `restores`: the thread that is sent from the store; `repeats`: the request whose events alone are, None for all.
