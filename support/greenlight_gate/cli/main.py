@@ -61,6 +61,14 @@ class _Early:
 def _end_at_signals() -> None:
     """SIGINT and SIGTERM raise KeyboardInterrupt."""
     interrupted = _Early()
+    unraisable = sys.unraisablehook
+
+    def swallowed(said: "sys.UnraisableHookArgs") -> None:
+        """An interruption that Python cannot raise where it came is raised later, and is no news."""
+        if said.exc_type is not KeyboardInterrupt:
+            unraisable(said)
+
+    sys.unraisablehook = swallowed
     signal.signal(signal.SIGTERM, interrupted)
     # What a shell starts in the background ignores Ctrl-C.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
