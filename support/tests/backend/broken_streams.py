@@ -10,6 +10,7 @@ import httpx2
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen
 from support.tests.backend.users import DEADLINE_S, token_of
+from support.tests.cli.process import wait_for
 
 # What stands in the place of the end of a stream.
 ENDED, CUT, OPEN = "[ended]", "[cut]", "[open]"
@@ -79,6 +80,8 @@ def asked_after_a_cut(url: str) -> Seen:
         with ada.stream("POST", "/chat", json=asked(LONG)) as answer:
             thread = re.search(rb'"thread_id":"([^"]+)"', next(answer.iter_raw()))
         assert thread is not None
+        # The backend sees that a stream is closed in its own time.
+        wait_for(lambda: "chat_connections_open 0" in ada.get("/metrics").text, "the end of the stream")
         question = asked(LONG)
         question["payload"]["thread_id"] = thread[1].decode()
         with ada.stream("POST", "/chat", json=question, timeout=DEADLINE_S) as answer:
