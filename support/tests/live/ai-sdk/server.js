@@ -12,7 +12,7 @@ import { z } from 'zod';
 const secret = new TextEncoder().encode(process.env.LIVE_SECRET);
 const provider = createOpenAICompatible({ name: 'scripted', baseURL: process.env.LIVE_MODEL_URL, apiKey: 'any-key' });
 const model = provider.chatModel('scripted');
-const chats = new Map(), notes = new Map(), busy = new Set();
+const chats = new Map(), notes = new Map(), busy = new Map();
 
 class Refused extends Error {
   constructor(status, message) {
@@ -106,27 +106,32 @@ async function chat(request, response) {
     const sent = z.object({ id: z.string(), messages: z.array(message).min(1) }).parse(JSON.parse(body));
     id = sent.id;
     if ((chats.get(id)?.user ?? user) !== user) throw new Refused(404, 'no such chat');
-    if (busy.has(id)) throw new Refused(409, 'an answer is in progress');
     messages = await validateUIMessages({ messages: withNew(chats.get(id)?.messages ?? [], sent.messages), tools });
-    if (busy.has(id)) throw new Refused(409, 'an answer is in progress');
+    const isAnswer = sent.messages.some(each => each.role !== 'user');
+    if (isAnswer && busy.has(id)) throw new Refused(409, 'an answer is in progress');
   } catch (error) {
     throw error instanceof Refused ? error : new Refused(400, String(error.message).slice(0, 200));
   }
-  busy.add(id);
+  // Who asks again no longer waits for the answer before.
+  busy.get(id)?.abort();
   chats.set(id, { user, messages });
   const left = new AbortController();
+  busy.set(id, left);
   response.on('close', () => {
-    busy.delete(id);
+    if (busy.get(id) === left) busy.delete(id);
     left.abort();
   });
   const result = streamText({
-    model, tools, stopWhen: isStepCount(20), abortSignal: left.signal, timeout: { chunkMs: 2000 }, onError() {},
-    messages: await convertToModelMessages(messages), toolApproval: approval,
+    model, tools, stopWhen: isStepCount(20), abortSignal: left.signal, timeout: { chunkMs: 2000 }, maxRetries: 1,
+    onError() {},
+    // A call that was stopped, or cut, has no result.
+    messages: await convertToModelMessages(messages, { ignoreIncompleteToolCalls: true }), toolApproval: approval,
   });
   const said = error => String(error?.message ?? error);
   // Merged, since a model that breaks off is then an error in the stream: by itself it ends the process.
   const stream = createUIMessageStream({
-    originalMessages: messages, onError: said, onEnd: ({ messages: all }) => chats.set(id, { user, messages: all }),
+    originalMessages: messages, onError: said,
+    onEnd: ({ messages: all }) => busy.get(id) === left && chats.set(id, { user, messages: all }),
     execute: ({ writer }) => writer.merge(
       toUIMessageStream({ stream: result.stream, tools, onError: said }).pipeThrough(demandAnAnswer()),
     ),
