@@ -17,6 +17,7 @@ from pydantic_ai.conversation_store import InMemoryConversationStore
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.ui.ag_ui import AGUIAdapter
+from pydantic_ai.usage import UsageLimits
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -82,13 +83,13 @@ async def run(request: Request) -> Response:
         user = ""
     if not user:
         return JSONResponse({"error": "unauthorized"}, 401)
-    asked = await request.body()
-    lock = locks[user, str(json.loads(asked).get("threadId")) if asked.startswith(b"{") else ""]
+    lock = locks[user, _thread_of(await request.body())]
     await lock.acquire()
     try:
         response = await AGUIAdapter.dispatch_request(
-            request, agent=agent, deps=user, conversation_store=conversations, conversation_scope=user
-        )
+            request, agent=agent, deps=user, conversation_store=conversations, conversation_scope=user,
+            usage_limits=UsageLimits(request_limit=None),
+        )  # fmt: skip
     except BaseException:
         lock.release()
         raise
@@ -97,6 +98,15 @@ async def run(request: Request) -> Response:
     else:
         lock.release()
     return response
+
+
+def _thread_of(asked: bytes) -> str:
+    """The conversation of a request; "" where the adapter will refuse it."""
+    try:
+        found = json.loads(asked)
+    except ValueError:
+        return ""
+    return str(found.get("threadId")) if isinstance(found, dict) else ""
 
 
 async def _held(stream: AsyncIterator[Any], lock: asyncio.Lock) -> AsyncIterator[Any]:
