@@ -104,7 +104,7 @@ def _thread_of(asked: bytes) -> str:
     """The conversation of a request; "" where the adapter will refuse it."""
     try:
         found = json.loads(asked)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(found.get("threadId")) if isinstance(found, dict) else ""
 
