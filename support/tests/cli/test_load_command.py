@@ -190,9 +190,13 @@ def test_json_and_page_say_what_was_judged_and_how_it_went(tmp_path: Path) -> No
 
 
 def test_too_many_failed_runs_block(tmp_path: Path) -> None:
-    ran, result = load(
-        tmp_path, "--users", "3", "--runs-per-user", "4", "--failed-runs", "1", "--prompt", "failing_agent"
-    )
+    for _ in range(3):
+        ran, result = load(
+            tmp_path, "--users", "3", "--runs-per-user", "4", "--failed-runs", "1", "--prompt", "failing_agent"
+        )
+        # A busy machine judges no figure of a load.
+        if "late at p99" not in ran.out:
+            break
 
     failed = next(each for each in result["criteria"] if each["id"] == "FAILURES")
     assert (ran.code, failed["status"]) == (1, "failed"), ran.out + ran.err
