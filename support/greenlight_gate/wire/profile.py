@@ -32,6 +32,8 @@ class Profile:
         self.spec = spec
         self.plain = spec.plain
         self._machine = None if spec.plain else CompiledProfile(spec)
+        # By HTTP the codecs are those of the answers: the body of a request is JSON.
+        self._sends = None if spec.connection.by_http else self._machine
         self.fast, self._read_events = compile_reader(spec) if spec.plain else (read_nothing, None)
         # All connections share it.
         self._plain_reader = PlainReader(self)
@@ -109,13 +111,11 @@ class Profile:
         several = isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
         parts = value if several else [value]
         texts = [json.dumps(part, ensure_ascii=False) for part in parts]
-        if self._machine is None or self.spec.connection.by_http:
-            return "\n".join(texts), list(texts)
-        return "\n".join(texts), [self.encode(part) for part in parts]
+        return "\n".join(texts), list(texts) if self._sends is None else [self.encode(part) for part in parts]
 
     def encode(self, value: Any) -> str | bytes:
         """A value as one message of this wire. Raises UndecodableError for what its codecs cannot send."""
-        return json.dumps(value, ensure_ascii=False) if self._machine is None else self._machine.encode(value)
+        return json.dumps(value, ensure_ascii=False) if self._sends is None else self._sends.encode(value)
 
 
 class PlainReader:

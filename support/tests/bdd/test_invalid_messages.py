@@ -32,6 +32,29 @@ is = "agent_completed"
 run = "$request"
 text = "data"
 """
+# By HTTP the codecs are those of the answers: each request is JSON.
+BY_HTTP = """
+name = "by-http"
+[connection]
+transport = "sse"
+runs = "one_at_a_time"
+[frame]
+codecs = ["sse-envelope"]
+[[event]]
+when = { event = "go" }
+is = "agent_started"
+run = "$request"
+[[event]]
+when = { event = "done" }
+is = "agent_completed"
+run = "$request"
+text = "data.text"
+[send.start]
+http = { path = "/chat" }
+type = "ask"
+message = "{prompt}"
+thread_id = "{thread}"
+"""
 MOST = 65_536
 
 
@@ -147,3 +170,28 @@ def test_by_http_a_body_is_not_utf8_outside_its_texts_and_only_a_member_that_say
     sdk = InvalidMessages(shipped("ai-sdk"), Values(chat="c"))
     with pytest.raises(NotExercised, match="no place for a message of unknown type"):
         sdk.made("a message of unknown type")
+
+
+def test_by_http_each_mistake_is_sent_as_json_whatever_the_codecs_of_the_answers() -> None:
+    profile = Profile.from_toml(BY_HTTP)
+    whole = {"type": "ask", "message": "What is", "thread_id": None}
+    _, [sent] = profile.wire(profile.spec.send["start"], {"prompt": "What is", "thread": None})
+
+    assert exercised(profile) == set(MESSAGE_NAMES)
+    assert sent == json.dumps(whole)
+    assert made(profile, "a truncated message").data == sent[: len(sent) // 2]
+    assert json.loads(made(profile, "a message of unknown type").data) == {**whole, "type": "greenlight_unknown"}
+    assert json.loads(made(profile, "a message without its fields").data) == {"type": "ask"}
+    assert json.loads(made(profile, "a request without a prompt").data) == {**whole, "message": None}
+    assert json.loads(made(profile, "a number as the prompt").data) == {**whole, "message": 17}
+    assert json.loads(made(profile, "a list instead of an object").data) == [1, 2, 3]
+    assert made(profile, "a message nested 10000 levels deep").data.count("[") == 10_000
+    control = made(profile, "a prompt of control characters").data
+    assert json.loads(control, strict=False) == {**whole, "message": "".join(map(chr, range(32)))}
+    assert made(profile, "text that is not UTF-8").data == b"\xff\xff" + sent.encode()
+    assert made(profile, ONE_BYTE_TOO_MANY).size == MOST + 1
+    assert len(json.loads(made(profile, LARGE).data)["message"]) == 10_000_000
+    graph = InvalidMessages(shipped("langgraph-sse"), Values(assistant_id="agent"))
+    (asked,) = json.loads(graph.made("a number as the prompt").data)["input"]["messages"]
+    assert asked["content"] == 17
+    assert graph.made(ONE_BYTE_TOO_MANY, MOST).size == MOST + 1
