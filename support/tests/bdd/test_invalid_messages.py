@@ -195,3 +195,33 @@ def test_by_http_each_mistake_is_sent_as_json_whatever_the_codecs_of_the_answers
     (asked,) = json.loads(graph.made("a number as the prompt").data)["input"]["messages"]
     assert asked["content"] == 17
     assert graph.made(ONE_BYTE_TOO_MANY, MOST).size == MOST + 1
+
+
+ASK = 'type = "ask"\nmessage = "{prompt}"\nthread_id = "{thread}"\n'
+
+
+@pytest.mark.parametrize(("members", "expected"), [
+    ('message = "{prompt}"\nthread_id = "{thread}"\n', {"thread_id": None}),
+    ('thread_id = "{thread}"\nmessage = "{prompt}"\n', {"thread_id": None}),
+    ('messages = [{ role = "user", content = "Hi: {prompt}" }]\ntype = "ask"\nstream = true\n', {"type": "ask"}),
+    ('message = "{prompt}"\n', {}),
+])  # fmt: skip
+def test_a_message_without_its_fields_never_holds_the_prompt(members: str, expected: dict[str, Any]) -> None:
+    profile = Profile.from_toml(BY_HTTP.replace(ASK, members))
+    assert json.loads(made(profile, "a message without its fields").data) == expected
+    assert json.loads(made(profile, "a request without a prompt").data) != expected
+
+
+def test_in_a_list_nothing_takes_the_place_of_the_prompt() -> None:
+    listed = NUMBERED.replace('codecs = ["socketio"]', "").replace("[send.start]", "[send]")
+    listed = listed.replace('engine = "message"\nsocket = "event"\nevent = "ask"\nargs = ["{prompt}"]', "start = START")
+    for start, expected in (('["ask", "{prompt}"]', ["ask"]), ('["{prompt}", "ask"]', [])):
+        profile = Profile.from_toml(listed.replace("START", start))
+        assert json.loads(made(profile, "a message without its fields").data) == expected
+
+
+def test_without_a_place_for_the_prompt_no_request_lacks_it() -> None:
+    parts = NUMBERED.replace('codecs = ["socketio"]', "").replace("[send.start]", "[[send.start]]")
+    profile = Profile.from_toml(parts.replace("[[event]]", '[[send.start]]\nevent = "go on"\n[[event]]', 1))
+    with pytest.raises(NotExercised, match="no place for a missing prompt"):
+        made(profile, "a message without its fields")
