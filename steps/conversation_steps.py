@@ -2,7 +2,7 @@
 
 from behave import then, when
 from behave.runner import Context
-from greenlight_gate.bdd.context import question_in, rows_of, world_of
+from greenlight_gate.bdd.context import question_in, rows_of, stops_of, world_of
 from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.event_patterns import (
     agent_failed,
@@ -48,8 +48,7 @@ def both_begin(context: Context, prompt: str) -> None:
 
 @when("{user:User} continues with {prompt:Question}")
 def continues(context: Context, user: str, prompt: str) -> None:
-    world = world_of(context)
-    world.wait(world.ask(user, prompt, follow=world.last(user)))
+    stops_of(context).continue_conversation(user, prompt)
 
 
 @when("{user:User} asks at the same moment:")

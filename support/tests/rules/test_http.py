@@ -45,6 +45,15 @@ def after_a_close(here: Talk, expect: Expect = NOTHING) -> Talk:
     return here.ask("q2", expect, thread="t1")
 
 
+def asks_after_a_close(here: Talk, *, refusable: bool) -> Talk:
+    """A request is refused in the thread of a run that its user has stopped by closing its stream."""
+    half(here).send("stop", run="r1").add(StreamEnded, "c1", request="q1", by_user=True)
+    here.ask("q2", NOTHING, thread="t1", refusable=refusable)
+    return answered(
+        here, 409, request="q2", body='{"type": "error_message", "error_code": "BUSY", "error_message": "wait"}'
+    )
+
+
 def two(*events: tuple[str, int]) -> Play:
     """Two requests are answered at once in one thread: the events of the runs r1 and r2, with these numbers."""
 
@@ -62,6 +71,11 @@ ERROR = '{"type": "error_message", "error_code": "RATE_LIMITED", "error_message"
 # (what happens, the rules that are broken)
 TRACES: list[tuple[str, Play, set[str]]] = [
     ("a whole answer", lambda t: ended(answered(t.open().ask()).answer()), set()),
+    ("a request while the run of a stream that its user closed may be in progress is refused, and then answered",
+     lambda t: answered(asks_after_a_close(t, refusable=True).ask("q3", NOTHING, thread="t1"), request="q3")
+     .answer("r3", request="q3"), set()),
+    ("a request is refused when that run has to be over", lambda t: asks_after_a_close(t, refusable=False),
+     {"LIFECYCLE-1"}),
     ("a stream without the end of its run", lambda t: ended(half(t)), {"LIFECYCLE-2"}),
     ("a stream that is reset", lambda t: ended(half(t), "INTERNAL_ERROR"), {"CONNECTION-3", "LIFECYCLE-2"}),
     ("a stream that is reset after the end of its run",

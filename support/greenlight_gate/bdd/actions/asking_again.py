@@ -122,16 +122,7 @@ class AskingAgain:
         if cut.thread is None:
             raise NotExercised(f"the answer to {cut.text!r} names no conversation that could be continued")
         self._reconnect(user)
-        pause_s = _FIRST_PAUSE_S
-        while time.monotonic() < self._may_last_until(cut):
-            question = world.ask_behind(user, prompt, cut)
-            world.call(self._begun(question, cut))
-            world.wait(question)
-            if question.outcome is None or question.outcome.error is None:
-                return
-            world.call(asyncio.sleep(pause_s))
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        world.wait(world.ask(user, prompt, follow=cut))
+        ask_behind(world, user, prompt, cut, self._may_last_until(cut))
 
     def _may_last_until(self, cut: UserRequest) -> float:
         """Until when the run of a cut answer may be in progress (monotonic seconds)."""
@@ -140,15 +131,33 @@ class AskingAgain:
             return self.cut[cut] + budgets.stop_s
         return cut.asked_at + budgets.run_s
 
-    async def _begun(self, question: UserRequest, cut: UserRequest) -> None:
-        """Waits until the answer begins or is refused, as long as it may have to wait for the cut run."""
-        session = self.world.session_of(question)
-        left_s = self._may_last_until(cut) - time.monotonic()
-        await session.inbox.until(lambda: question.has_begun() or question.over or not session.open, max(left_s, 0.0))
-        question.wait_from_now()
-
     def _last_cut(self, user: str) -> UserRequest:
         question = next((each for each in reversed(self.cut) if each.user == user), None)
         if question is None:
             raise SuiteFault(f"no answer of {user} was cut in this scenario")
         return question
+
+
+def ask_behind(world: World, user: str, prompt: str, earlier: UserRequest, until: float) -> None:
+    """The user sends a request in the conversation of an earlier one that they have left; waits for the answer.
+
+    `until`: so long the run of that one may be in progress (monotonic seconds). Before then the request may be refused,
+    and is sent again.
+    """
+    pause_s = _FIRST_PAUSE_S
+    while time.monotonic() < until:
+        question = world.ask_behind(user, prompt, earlier)
+        world.call(_begun(world, question, until))
+        world.wait(question)
+        if question.outcome is None or question.outcome.error is None:
+            return
+        world.call(asyncio.sleep(pause_s))
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    world.wait(world.ask(user, prompt, follow=earlier))
+
+
+async def _begun(world: World, question: UserRequest, until: float) -> None:
+    """Waits until the answer begins or is refused, as long as it may have to wait for the earlier run."""
+    session, left_s = world.session_of(question), until - time.monotonic()
+    await session.inbox.until(lambda: question.has_begun() or question.over or not session.open, max(left_s, 0.0))
+    question.wait_from_now()

@@ -2,6 +2,7 @@
 
 import time
 
+from greenlight_gate.bdd.actions.asking_again import ask_behind
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
@@ -158,6 +159,18 @@ class Stops:
     def closes_stream(self) -> bool:
         """Whether a stop closes the stream of the answer: then nothing shows the end of its run there."""
         return self.world.suite.profile.spec.stops_by_closing
+
+    def continue_conversation(self, user: str, prompt: str) -> None:
+        """The user sends a request in their last conversation; waits for the answer.
+
+        A run that was stopped by closing its stream shows no end there: until it has to be over, the request may be
+        refused, and is sent again.
+        """
+        world, earlier = self.world, self.world.last(user)
+        if self.closes_stream and earlier in self.stopped and not shows_end(earlier):
+            ask_behind(world, user, prompt, earlier, self.stopped[earlier] + world.budgets.stop_s)
+        else:
+            world.wait(world.ask(user, prompt, follow=earlier))
 
     def _restore_end(self, question: UserRequest) -> None:
         """Asks for what came after the stream was closed, in another tab.

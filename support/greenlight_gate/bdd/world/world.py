@@ -150,13 +150,13 @@ class World(Users):
         self._one_at_a_time([(user, tab)])
         return self.call(self._ask(user, prompt, tab, follow, text=text, resent=resent))
 
-    def ask_behind(self, user: str, prompt: str, cut: UserRequest) -> UserRequest:
-        """Sends a request in the thread of an answer that was cut, whose run may still be in progress; does not wait.
+    def ask_behind(self, user: str, prompt: str, left: UserRequest) -> UserRequest:
+        """Sends a request in the thread of an answer that its user no longer receives; does not wait.
 
-        Until that has ended, the backend may refuse it or let it wait.
+        Until the run of that has ended, the backend may refuse it or let it wait.
         """
         self.need(prompt)
-        return self.call(self._ask(user, prompt, follow=cut, refusable=True))
+        return self.call(self._ask(user, prompt, follow=left, refusable=True))
 
     def ask_and_stop(self, user: str, prompt: str) -> UserRequest:
         """Sends a request, and a stop of it before anything of its run can be known; does not wait."""
