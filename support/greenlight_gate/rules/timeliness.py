@@ -111,8 +111,23 @@ def _were_held_back(run: RunState, late: list[TimedEvent], shown: int, since_s: 
     tools = sum(each.kind is EventKind.TOOL_EXECUTING for each in run.recent or ())
     late_tools = sum(each.kind is EventKind.TOOL_EXECUTING for each in late)
     if late_tools and max(run.tools_begun, tools) <= late_tools:
-        return True  # the long tool, with whose work the time has passed, began before
+        # The long tool, with whose work the time has passed, began before, if it was not the agent that took its time.
+        return since_s is None or not _came_when_sent(run, late)
     if since_s is None:
         return False  # nothing shows when they happened
     happened_late = sum(each.server_s is not None and each.server_s >= since_s - _ROUNDING_S for each in late)
     return happened_late <= shown * _MOST_AT_THE_END
+
+
+def _came_when_sent(run: RunState, late: list[TimedEvent]) -> bool:
+    """Whether the events at the end took no longer from the server than those before, by its timestamps.
+
+    A server that holds all back but agent_started may stamp what it sends only then: what was shown since the start has
+    to show that it sends as it goes.
+    """
+    recent = list(run.recent or ())
+    before = [each for each in recent[: len(recent) - len(late)] if each.server_s is not None]
+    if all(each.kind is EventKind.STARTED for each in before):
+        return False
+    least_s = min(each.at - each.server_s for each in before if each.server_s is not None)
+    return all(each.server_s is not None and abs(each.at - each.server_s - least_s) <= _JITTER_S for each in late)

@@ -261,7 +261,11 @@ class Reference(Evidence):
     def _held_back(self, shown: list[Event], late: list[Event], end: Event, took: float) -> bool:
         """An agent may say much at the end: its long tool began before, or its stamps show that it is as it was."""
         if any(e.kind == EXECUTING for e in late) and not any(e.kind == EXECUTING and e not in late for e in shown):
-            return True
+            before = [e for e in shown if e not in late]
+            if end.stamp_s == int(end.stamp_s) or not any(e.kind != STARTED for e in before):
+                return True
+            quickest = min(e.at - e.stamp_s for e in before)
+            return any(abs(e.at - e.stamp_s - quickest) > 0.05 for e in late)
         if end.stamp_s == int(end.stamp_s):
             return False
         return sum(e.stamp_s >= end.stamp_s - took * 0.1 - MICROSECOND for e in late) <= len(shown) / 2

@@ -294,6 +294,39 @@ def test_what_happened_before_by_the_servers_own_stamps_was_held_back(*, tool: b
     assert ends_with_a_stream(tool=tool, held_back=True).rules() == {"TIMELINESS-3"}
 
 
+def thinks_and_ends_with_a_quick_tool(*, late_s: float = 0.0, whole_seconds: bool = False) -> Talk:
+    """A silent second before a quick tool; what comes then was sent `late_s` before it came."""
+    talk = asked(Expect(prompt="Research it", paced=True))
+    sent_late_s = 0.0
+
+    def stamped(body: Body) -> Body:
+        sent_s = talk.at + STEP_S - sent_late_s
+        return {**body, "timestamp": iso(int(sent_s) if whole_seconds else sent_s)}
+
+    talk.change = stamped
+    talk.started()
+    talk.at += 0.02 - STEP_S
+    talk.thinking().wait(1)
+    sent_late_s = late_s
+    for step in (talk.executing, talk.tool_done, talk.completed):
+        talk.at += 0.01 - STEP_S
+        step()
+    return talk
+
+
+def test_an_agent_that_thinks_in_silence_before_a_quick_tool_holds_nothing_back() -> None:
+    assert thinks_and_ends_with_a_quick_tool().whole() == []
+    assert thinks_and_ends_with_a_quick_tool(late_s=0.04).whole() == []
+
+
+def test_a_quick_tool_at_the_end_was_held_back_unless_timestamps_say_that_it_came_at_once() -> None:
+    for talk in (
+        thinks_and_ends_with_a_quick_tool(late_s=0.1),
+        thinks_and_ends_with_a_quick_tool(whole_seconds=True),
+    ):
+        assert talk.rules() == {"TIMELINESS-3"}
+
+
 SUM = Expect(prompt="What is 3 + 4?", contains=(("7", "seven"),))
 SECOND: Body = {"request": "q2"}
 HELPED: Body = {"run": "h1", "parent_run_id": "r1"}
