@@ -1,9 +1,11 @@
 """A receiver that keeps all that a connection hands over, and a scene in which it gets it from a hostile server."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from greenlight_gate.transport.http_streams import HttpStreams
 from greenlight_gate.transport.interface import Accepted, ConnectionLimits, Ending, HttpAnswer
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
@@ -96,6 +98,30 @@ def play(
 
     with HostileServer(act, does.health()) as server:
         return asyncio.run(scene(server.url))
+
+
+TabPart = Callable[[HttpStreams, Kept], Awaitable[Any]]
+
+
+def play_tab(
+    act: Act, part: TabPart, *, context: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, **of_tab: Any
+) -> Kept:
+    """Opens a tab by HTTP at a server that does `act`, and does `part`. `context`: the TLS of the server, if any."""
+
+    async def scene(url: str) -> Kept:
+        kept = Kept()
+        tab = HttpStreams(kept, url, **of_tab)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await tab.open(tls=tls)
+                await part(tab, kept)
+        finally:
+            tab.abort()
+            await tab.wait_gone(1.0)
+        return kept
+
+    with HostileServer(act, does.health(), context) as server:
+        return asyncio.run(scene(f"http{'s' if context else ''}://127.0.0.1:{server.port}"))
 
 
 async def end(_: WebSocket, kept: Kept) -> None:

@@ -1,9 +1,6 @@
 """A tab by HTTP whose events come on one stream that stays open: against a server that does as told."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from greenlight_gate.targets.sections import HttpVersion
@@ -12,8 +9,8 @@ from greenlight_gate.transport.interface import NotOpened, Post
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.http2 import Asked, Http2Wire, speaking
-from support.tests.hostile.server import Act, HostileServer, Wire
-from support.tests.transport.keeping import DEADLINE_S, Kept
+from support.tests.hostile.server import Act, Wire
+from support.tests.transport.keeping import Kept, TabPart, play_tab
 
 OPENING = Post("GET", "/events", (("Accept", "text/event-stream"),))
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -22,8 +19,6 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"
 END = b"0\r\n\r\n"
-
-Part = Callable[[HttpStreams, Kept], Awaitable[Any]]
 
 
 def message(label: str) -> Post:
@@ -70,27 +65,14 @@ class Backend:
             await wire.read_request()
 
 
-def play(act: Act, part: Part, *, expects_refusal: bool = False, http_version: HttpVersion = "") -> Kept:
-    async def scene(url: str) -> Kept:
-        kept = Kept()
-        tab = HttpStreams(
-            kept, url, opening=OPENING, framing="sse", envelope=False, max_message_bytes=4_096, is_channel=True,
-            expects_refusal=expects_refusal, http_version=http_version,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await tab.open()
-                await part(tab, kept)
-        finally:
-            tab.abort()
-            await tab.wait_gone(1.0)
-        return kept
-
-    with HostileServer(act, does.health()) as server:
-        return asyncio.run(scene(f"http://127.0.0.1:{server.port}"))
+def play(act: Act, part: TabPart, *, expects_refusal: bool = False, http_version: HttpVersion = "") -> Kept:
+    return play_tab(
+        act, part, opening=OPENING, framing="sse", envelope=False, max_message_bytes=4_096, is_channel=True,
+        expects_refusal=expects_refusal, http_version=http_version,
+    )  # fmt: skip
 
 
-def asking(*labels: str) -> Part:
+def asking(*labels: str) -> TabPart:
     """Sends a request for each label at once, and waits for an event and an answer of each, or for the end."""
 
     async def part(tab: HttpStreams, kept: Kept) -> None:

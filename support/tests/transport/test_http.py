@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from greenlight_gate.transport.exchange import Framing
@@ -12,7 +10,7 @@ from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimit
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
-from support.tests.transport.keeping import DEADLINE_S, Kept
+from support.tests.transport.keeping import DEADLINE_S, Kept, TabPart, play_tab
 
 MOST = 4_096
 OPENING = Post("GET", "/session", (("Accept", "application/json"),), streams=False)
@@ -57,32 +55,16 @@ class Seen:
         return serve
 
 
-Part = Callable[[HttpStreams, Kept], Awaitable[Any]]
-
-
 def play(
-    act: Act, part: Part, *, opening: Post | None = OPENING, limits: ConnectionLimits | None = None,
+    act: Act, part: TabPart, *, opening: Post | None = OPENING, limits: ConnectionLimits | None = None,
     framing: Framing = "sse", envelope: bool = False,
 ) -> Kept:  # fmt: skip
-    async def scene(url: str) -> Kept:
-        kept = Kept()
-        tab = HttpStreams(
-            kept, url, opening=opening, framing=framing, envelope=envelope, max_message_bytes=MOST, limits=limits
-        )
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await tab.open()
-                await part(tab, kept)
-        finally:
-            tab.abort()
-            await tab.wait_gone(1.0)
-        return kept
-
-    with HostileServer(act, does.health()) as server:
-        return asyncio.run(scene(f"http://127.0.0.1:{server.port}"))
+    return play_tab(
+        act, part, opening=opening, framing=framing, envelope=envelope, max_message_bytes=MOST, limits=limits
+    )
 
 
-def asking(*labels: str) -> Part:
+def asking(*labels: str) -> TabPart:
     """Sends a request for each label, one after the other, each once the stream before has ended."""
 
     async def part(tab: HttpStreams, kept: Kept) -> None:

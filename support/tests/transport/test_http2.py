@@ -5,7 +5,6 @@ import json
 import random
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from greenlight_gate.targets.sections import HttpVersion
@@ -18,13 +17,12 @@ from support.tests.hostile import conduct as does
 from support.tests.hostile import http2
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.http2 import JSON, Asked, Http2Wire, Serve, speaking
-from support.tests.hostile.server import Act, HostileServer, Wire
-from support.tests.transport.keeping import DEADLINE_S, Kept
+from support.tests.hostile.server import Act, Wire
+from support.tests.transport.keeping import DEADLINE_S, Kept, TabPart, play_tab
 
 MOST = 4_096
 HELLO = b"data: hi\n\n"
 NO_ERROR, INTERNAL_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 0, 2, 7, 11
-Part = Callable[[HttpStreams, Kept], Awaitable[Any]]
 
 
 def chat(label: str) -> Post:
@@ -32,41 +30,24 @@ def chat(label: str) -> Post:
 
 
 def play(
-    serve: Serve | None, part: Part, *, act: Act | None = None, limits: ConnectionLimits | None = None,
+    serve: Serve | None, part: TabPart, *, act: Act | None = None, limits: ConnectionLimits | None = None,
     settings: dict[SettingCodes, int] | None = None, http_version: HttpVersion = "2",
     authority: Authority | None = None, offers: tuple[str, ...] = (), chooses: tuple[str, ...] = (),
     opening: Post | None = None,
 ) -> Kept:  # fmt: skip
     """Opens a tab at a server that does `serve` on each connection, or `act` to whatever comes, and does `part`."""
-    context = None
+    context = tls = None
     if authority is not None:
+        from greenlight_gate.targets.sections import Tls
+        from greenlight_gate.targets.tls import trust
+
         context = authority.server_context("127.0.0.1")
         context.set_alpn_protocols(chooses)
-
-    async def scene(url: str) -> Kept:
-        kept = Kept()
-        tab = HttpStreams(
-            kept, url, opening=opening, framing="sse", envelope=False, max_message_bytes=MOST, limits=limits,
-            http_version=http_version,
-        )  # fmt: skip
-        tls = None
-        if authority is not None:
-            from greenlight_gate.targets.sections import Tls
-            from greenlight_gate.targets.tls import trust
-
-            tls = trust(Tls(ca_file=str(authority.ca_file)), offers)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await tab.open(tls=tls)
-                await part(tab, kept)
-        finally:
-            tab.abort()
-            await tab.wait_gone(1.0)
-        return kept
-
-    door = act or speaking(serve or _silent, settings)
-    with HostileServer(door, does.health(), context) as server:
-        return asyncio.run(scene(f"http{'s' if context else ''}://127.0.0.1:{server.port}"))
+        tls = trust(Tls(ca_file=str(authority.ca_file)), offers)
+    return play_tab(
+        act or speaking(serve or _silent, settings), part, context=context, tls=tls, opening=opening, framing="sse",
+        envelope=False, max_message_bytes=MOST, limits=limits, http_version=http_version,
+    )  # fmt: skip
 
 
 async def _silent(wire: Http2Wire) -> None:
@@ -74,7 +55,7 @@ async def _silent(wire: Http2Wire) -> None:
         await wire.read()
 
 
-def asking(*labels: str) -> Part:
+def asking(*labels: str) -> TabPart:
     """Sends all requests at once, and waits until each is answered, or the tab has ended."""
 
     async def part(tab: HttpStreams, kept: Kept) -> None:
