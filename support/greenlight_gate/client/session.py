@@ -56,7 +56,7 @@ from greenlight_gate.wire.connecting import Step
 from greenlight_gate.wire.http_call import HttpCall, call_in, parts_of
 from greenlight_gate.wire.profile import PlainReader, Profile
 from greenlight_gate.wire.reader import Reader
-from greenlight_gate.wire.templates import fill, names_in
+from greenlight_gate.wire.templates import fill, holds
 
 _FLUSH_S = 0.25
 _ERROR_STATUS = 400
@@ -663,7 +663,7 @@ class Session:
 
     async def _send_parts(self, parts: list[Any], values: dict[str, Any] | None, record: dict[str, Any]) -> int | None:
         """Sends HTTP requests and frames in turn, until one is refused. `record`: of the part that holds the prompt."""
-        asks = [any(name == "prompt" for _, name in names_in(part, "")) for part in parts]
+        asks = [holds(part, "prompt") for part in parts]
         main, status = asks.index(True) if any(asks) else 0, None
         for index, part in enumerate(parts):
             came = await self.send(part, values, **(record if index == main else {"what": "hello"}))

@@ -44,7 +44,7 @@ from greenlight_gate.wire.http_call import HttpCall, read_calls
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
-from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template, names_in
+from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template, holds, names_in
 from greenlight_gate.wire.trace_place import read_trace_place
 
 __all__ = ["ControlSpec", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
@@ -203,7 +203,7 @@ class Spec(msgspec.Struct, frozen=True):
     @property
     def numbers_requests(self) -> bool:
         """Whether the ids of requests are integers on this wire."""
-        return any(name == "request_number" for _, name in names_in(self.send, ""))
+        return holds(self.send, "request_number")
 
     @property
     def can_resume(self) -> bool:

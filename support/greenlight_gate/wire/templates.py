@@ -30,6 +30,11 @@ def names_in(template: Any, where: str) -> Iterator[tuple[str, str]]:
                 yield where, found[1]
 
 
+def holds(template: Any, name: str) -> bool:
+    """Whether a template has a place for the value of this name."""
+    return any(each == name for _, each in names_in(template, ""))
+
+
 def check_template(template: Any, where: str, names: Collection[str]) -> set[str]:
     """The names that a template is filled with. Raises ProfileError for one that nothing gives a value."""
     return {one_of(name, names, place, _HINT) for place, name in names_in(template, where)}

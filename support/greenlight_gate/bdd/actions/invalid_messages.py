@@ -10,7 +10,7 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.transport.connection_setup import new_request
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.templates import fill, names_in
+from greenlight_gate.wire.templates import fill, holds
 
 _DEEP = 10_000
 _PROMPT = "What is"
@@ -79,14 +79,14 @@ class InvalidMessages:
     def without_fields(self) -> InvalidMessage:
         """The first member alone that does not hold the prompt, if there is one; with the prompt it may be complete."""
         template, (value, request) = self._template(), self._filled(_PROMPT)
-        if not _holds_prompt(template):
+        if not holds(template, "prompt"):
             raise self._not_exercised("a missing prompt")
         if isinstance(value, dict):
-            names = [name for name, member in template.items() if not _holds_prompt(member)]
+            names = [name for name, member in template.items() if not holds(member, "prompt")]
             kept: Any = {name: value[name] for name in names[:1]}
         else:
             # In a list, what stands behind the prompt would take its place.
-            kept = [] if _holds_prompt(template[0]) else value[:1]
+            kept = [] if holds(template[0], "prompt") else value[:1]
         return InvalidMessage(self._encoded(kept), request)
 
     def without_prompt(self) -> InvalidMessage:
@@ -199,10 +199,6 @@ class InvalidMessages:
 
     def _not_exercised(self, what: str) -> NotExercised:
         return NotExercised(f"the requests of {self.profile.name} have no place for {what}")
-
-
-def _holds_prompt(template: Any) -> bool:
-    return any(name == "prompt" for _, name in names_in(template, ""))
 
 
 # By their names in the steps.
