@@ -303,12 +303,9 @@ class VirtualUser:
         self.ask = None
         meters, run = self._meters, outcome.run
         meters.settled(outcome)
-        stalled_at = self._context.stalled_at
-        timed = self._sent_at > stalled_at
+        timed = self._sent_at > self._context.stalled_at
         if run is not None and run.started_at is not None:
-            if timed and run.parts:
-                meters.first_token.record(run.parts[0].at - self._sent_at)
-            self._started(run, run.started_at, stalled_at)
+            self._started(run, run.started_at, timed=timed)
         if outcome.error is not None:
             meters.failed += 1
             meters.refused_requests += 1
@@ -323,11 +320,16 @@ class VirtualUser:
                 meters.whole.record(self.last_at - self._sent_at)
                 meters.silence.record(self.longest_s)
 
-    def _started(self, run: RunState, at: float, stalled_at: float) -> None:
-        """Acknowledgement latency: since the request was sent, and since it was due."""
-        if self._sent_at > stalled_at:
+    def _started(self, run: RunState, at: float, *, timed: bool) -> None:
+        """The latency of the first part, and of the acknowledgement: since the request was sent, and since it was due.
+
+        `timed`: the shard has not stood still since the request was sent.
+        """
+        if timed:
             self._meters.raw.record(at - self._sent_at)
-        if self.intended is not None and self.intended > stalled_at:
+            if run.parts:
+                self._meters.first_token.record(run.parts[0].at - self._sent_at)
+        if self.intended is not None and self.intended > self._context.stalled_at:
             self._meters.corrected.record(at - self.intended)
         if self.thread is None and self._context.sends_thread:
             self.thread = run.thread
