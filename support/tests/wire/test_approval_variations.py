@@ -166,6 +166,45 @@ def test_ag_ui_goes_on_after_an_interrupt_under_any_run_id(run: str) -> None:
     assert ([event.run for event in seen.whole["ada"]], seen.findings) == (["r1"] * 5 + ["r3"] * 2, [])
 
 
+def test_ag_ui_refuses_a_second_answer_with_a_run_that_fails() -> None:
+    seen = read(
+        "ag-ui",
+        asks("r1"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
+        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
+        resumes("resume-1"),
+        resumes("resume-2"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
+        ag_ui("TOOL_CALL_RESULT", toolCallId="c1", messageId="m2", content="sent"),
+        ag_ui("TEXT_MESSAGE_CONTENT", messageId="m3", delta="It was sent."),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="resume-1", outcome={"type": "success"}),
+        ag_ui("RUN_STARTED", threadId="t1", runId="resume-2"),
+        ag_ui("RUN_ERROR", message="The request answers a call that the stored conversation is not waiting on."),
+    )
+    assert [event[0] for event in seen.events["ada"]] == [
+        "agent_started", "tool_executing", "input_requested", "tool_completed", "agent_completed",
+    ]  # fmt: skip
+    assert seen.findings == []
+
+
+def test_ag_ui_fails_in_a_run_that_an_answer_continues() -> None:
+    seen = read(
+        "ag-ui",
+        asks("r1"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
+        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
+        resumes("resume-1"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
+        ag_ui("RUN_ERROR", message="The mail server is away."),
+    )
+    assert [event[0] for event in seen.events["ada"]] == [
+        "agent_started", "tool_executing", "input_requested", "agent_failed",
+    ]  # fmt: skip
+    assert {rule for rule, _ in seen.findings} == {"CONTENT-4"}
+
+
 def test_ag_ui_says_that_a_run_was_cancelled() -> None:
     end = ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome={"type": "cancelled"})
     seen = read("ag-ui", asks("r1"), ag_ui("RUN_STARTED", threadId="t1", runId="r1"), end)
