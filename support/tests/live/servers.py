@@ -4,12 +4,14 @@
     python -m support.tests.live.servers --work /tmp/live --servers FOLDER [autogenstudio agno ...]
 
 Each server has a folder beside this file or in `--servers`: start.sh, what it starts, and requirements.lock (a virtual
-environment) or package-lock.json (npm). The folders are copied to `--work`, so that nothing is written beside them;
-environments stay there for the next time. Reports are kept in WORK/reports/NAME, with what `greenlight doctor` says in
-doctor.txt, and its frames in doctor.jsonl. Exit code 0 if every server got the verdict that is expected of it.
+environment), package-lock.json (npm) or install.sh. The folders are copied to `--work`, so that nothing is written
+beside them; environments stay there for the next time. Reports are kept in WORK/reports/NAME, with what
+`greenlight doctor` says in doctor.txt, and its frames in doctor.jsonl. Exit code 0 if every server got the verdict that
+is expected of it.
 """
 
 import argparse
+import hmac
 import os
 import shutil
 import signal
@@ -29,7 +31,7 @@ import msgspec
 
 HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
-_LOCKS = ("requirements.lock", "package-lock.json")
+_LOCKS = ("requirements.lock", "package-lock.json", "install.sh")
 _START_S = 300.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"
@@ -37,6 +39,10 @@ _JUPYTER_TOKEN = "local-test-token"
 _MODEL_PORT = 18790
 _LIVE = MappingProxyType({
     "LIVE_SECRET": _SECRET, "LIVE_PASSWORD": "local-test-password", "LIVE_MODEL_URL": f"http://127.0.0.1:{_MODEL_PORT}/v1"
+})  # fmt: skip
+_KEYS = MappingProxyType({
+    f"LIVE_KEY_{user.upper()}": hmac.digest(_SECRET.encode(), user.encode(), "sha256").hex()
+    for user in ("ada", "bashir", "chiara", "dayo", "emeka", "farah", "goran", "hana")
 })  # fmt: skip
 _FAILS = "An agent that fails sends agent_failed with a text and no answer"
 
@@ -98,6 +104,11 @@ SERVERS = {
     ),
     # After the error that ends a run it says that the run has finished: LIFECYCLE-2.
     "langflow": Server("langflow", 18768, "BLOCKED", _LIVE, _LIVE, script="reference", target="langflow/target.toml"),
+    # Any key stops any run: REFUSAL-2. Results of tools are held back to the end: TIMELINESS-6.
+    "flowise": Server(
+        "flowise", 18770, "BLOCKED", {**_LIVE, **_KEYS}, {**_LIVE, **_KEYS}, script="reference",
+        target="flowise/target.toml",
+    ),
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     "ai-sdk": Server("ai-sdk", 18761, "APPROVED", _LIVE, _LIVE, script="reference", target="ai-sdk/target.toml"),
@@ -129,7 +140,9 @@ def _installed(server: Server, folder: Path) -> Path:
     ready = folder / ".ready"
     if not ready.exists():
         _say(f"{server.folder}: installing")
-        if (folder / "package-lock.json").exists():
+        if (folder / "install.sh").exists():
+            subprocess.run(["bash", "install.sh"], cwd=folder, check=True)
+        elif (folder / "package-lock.json").exists():
             subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
         else:
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)

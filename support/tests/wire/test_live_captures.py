@@ -84,3 +84,13 @@ def test_langflow_finishes_a_run_that_has_failed() -> None:
     assert all(shown.endswith(" completed") and "failed" not in shown for shown in others)
     assert (seen.unmapped, seen.foreign) == ([], {})
     assert {rule for rule, _ in seen.findings} == {"LIFECYCLE-2", "CONTENT-4"}
+
+
+def test_flowise_shows_results_of_tools_at_the_end_and_a_stop_as_an_error() -> None:
+    seen = Recorded(shipped("flowise"), capture("flowise"))
+    one = f"started executing:{K} completed:{K} completed"
+    shapes = [shape(events) for events in seen.events.values()]
+    assert shapes == [f"{one} {one} started stopped started failed", f"{one} {one} {one}", one]
+    assert (seen.unmapped, seen.foreign) == ([], {})
+    # The stop is an HTTP request beside the stream, and is not in the capture.
+    assert {rule for rule, _ in seen.findings} == {"LIFECYCLE-6", "CONTENT-4"}
