@@ -1,8 +1,14 @@
 """What a backend sent to the model, read from the body of its request in any of the three wire formats."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+# Whose messages are never without a content.
+_SPEAKERS = ("user", "system", "developer")
+_TEXTS = ("text", "input_text")
+_MOST_SHOWN = 100
 
 
 class Conversation(NamedTuple):
@@ -89,6 +95,38 @@ def of_messages(body: Mapping[str, Any]) -> Conversation:
             said.append(_PastTurn("user", text_of(blocks)))
     tools = (str(tool.get("name", "")) for tool in _tables(body.get("tools")))
     return _conversation(said, tools, text_of(body.get("system")))
+
+
+def mistake_in(body: Mapping[str, Any], name: str) -> str:
+    """What a provider refuses in the messages under this name (`messages`, or `input` of Responses); "" for nothing."""
+    given = body.get(name)
+    if name == "input" and (given is None or isinstance(given, str)):
+        return ""
+    if not isinstance(given, list) or (not given and name == "messages"):
+        return f"{name}: expected at least one message, got {_short(given)}"
+    for index, message in enumerate(given):
+        if not isinstance(message, Mapping):
+            return f"{name}[{index}]: expected an object, got {_short(message)}"
+        content = message.get("content")
+        if message.get("role") in _SPEAKERS and not _is_content(content):
+            return f"{name}[{index}].content: expected a text or a list of parts with texts, got {_short(content)}"
+    return ""
+
+
+def _is_content(content: object) -> bool:
+    if isinstance(content, str):
+        return True
+    return isinstance(content, list) and bool(content) and all(_is_part(part) for part in content)
+
+
+def _is_part(part: object) -> bool:
+    if not isinstance(part, Mapping):
+        return False
+    return part.get("type") not in _TEXTS or isinstance(part.get("text"), str)
+
+
+def _short(value: object) -> str:
+    return json.dumps(value)[:_MOST_SHOWN]
 
 
 def text_of(content: object) -> str:

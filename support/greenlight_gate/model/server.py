@@ -95,6 +95,10 @@ class ModelApp:
         except (msgspec.DecodeError, RecursionError) as error:
             await exchange.send_json(400, _WIRES[wire].error(400, f"expected a JSON object, but {error}"))
             return
+        mistake = conversation.mistake_in(body, "input" if wire == "/responses" else "messages")
+        if mistake:
+            await exchange.send_json(400, _WIRES[wire].error(400, mistake))
+            return
         items = self._items(body) if wire == "/responses" else ()
         asking = _conversation(wire, body, items)
         played = play(self._script, asking, self.calls.faults_of(asking.asked))

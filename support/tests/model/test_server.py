@@ -77,6 +77,40 @@ def test_calls_are_listed_from_a_number_on_or_of_the_last_seconds(model: Running
     assert model.get("/calls?last_s=0").json["calls"] == []
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "content", [None, 17, [], [{"type": "text", "text": 17}], ["hello"]], ids=["null", "number", "none", "part", "list"]
+)
+def test_a_message_without_a_text_is_refused_as_providers_do(model: RunningModel, path: str, content: object) -> None:
+    messages = [{"role": "user", "content": content}]
+    answered = model.ask(path, "add", messages=messages, input=messages)
+
+    assert answered.status == 400
+    assert "[0].content: expected a text" in answered.json["error"]["message"]
+    assert model.calls() == []
+
+
+@pytest.mark.parametrize("messages", [None, [], "add", ["add"]], ids=["null", "empty", "text", "texts"])
+def test_a_request_without_messages_is_refused(model: RunningModel, messages: object) -> None:
+    assert model.ask(PATHS[0], "add", messages=messages).status == 400
+    assert model.ask(PATHS[2], "add", messages=messages).status == 400
+    # A text is a message there, and nothing at all continues a conversation.
+    assert model.ask(PATHS[1], "add", input=messages).status == (400 if messages == ["add"] else 200)
+
+
+def test_calls_of_the_model_need_no_text(model: RunningModel) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    said = [
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "add"}, {"type": "image_url", "image_url": {"url": "x"}}],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "3"},
+    ]
+    assert model.ask(PATHS[0], "add", messages=said).status == 200
+
+
 @pytest.mark.parametrize("query", ["last_s=never", "after=-1", "after=", "since=1", "after=%D9%A3"])
 def test_what_cannot_be_asked_of_the_calls_is_refused(model: RunningModel, query: str) -> None:
     answered = model.get(f"/calls?{query}")
