@@ -36,7 +36,8 @@ def reason_of(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     missing = [scenario for scenario in facts.scenarios if scenario.is_missing]
     if missing:
         were = "was" if len(missing) == 1 else "were"
-        why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
+        reasons = [(scenario.category, in_one_line(scenario.reason)) for scenario in missing]
+        why = unexercised(reasons, listed="verdict.html lists all under 'What was not exercised'")
         beyond = f" {numbered(len(missing), 'scenario')} {were} not exercised: {why}.{beyond}"
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)

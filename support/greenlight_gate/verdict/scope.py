@@ -16,7 +16,7 @@ OPTIONAL = frozenset(
         "one_run_per_request", "resume", "resume_in_run", "model", "model_calls", "http", "unbuffered",
     }
 )  # fmt: skip
-_MOST_REASONS = 8
+_MOST_REASONS = 3
 
 
 def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
@@ -58,16 +58,29 @@ def headline(wanted: Sequence[str], parts: Sequence[str], every: Sequence[str] =
     return f"{passed}. This is not a release decision{rest}. "
 
 
-def unexercised(reasons: Sequence[tuple[str, str]]) -> str:
+def unexercised(reasons: Sequence[tuple[str, str]], *, listed: str = "") -> str:
     """How many scenarios of which category were not exercised, and why: pairs of category and reason.
 
-    Security stands first: what is not tried there is missed by nobody until it is too late.
+    The most frequent reasons are named; `listed`: where all of them stand, if that is to be said. Security
+    stands first: what is not tried there is missed by nobody until it is too late.
     """
-    counted = Counter(reasons)
-    ordered = sorted(counted.most_common(), key=lambda each: each[0][0] != "security")[:_MOST_REASONS]
-    shown = [f"{count} of {category} ({reason})" for (category, reason), count in ordered]
-    more = len(counted) - len(shown)
-    return ", ".join([*shown, *([f"and others for {more} more reasons"] if more > 0 else [])])
+    counted = Counter(reason for _, reason in reasons)
+    named = [reason for reason, _ in counted.most_common(_MOST_REASONS)]
+    by_category = {reason: Counter(category for category, each in reasons if each == reason) for reason in named}
+    named.sort(key=lambda reason: "security" not in by_category[reason])
+    shown = [f"{_of_categories(by_category[reason])} ({reason})" for reason in named]
+    others = Counter(category for category, reason in reasons if reason not in by_category)
+    if others:
+        why = numbered(len(counted) - len(named), "other reason")
+        shown.append(f"and {_of_categories(others)} for {why}{f' ({listed})' if listed else ''}")
+    return ", ".join(shown)
+
+
+def _of_categories(counts: Counter[str]) -> str:
+    """How many of each category, security first: "2 of security and 3 of stress"."""
+    ordered = sorted(counts.items(), key=lambda each: (each[0] != "security", -each[1], each[0]))
+    *first, last = [f"{count} of {category}" for category, count in ordered]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def too_few(

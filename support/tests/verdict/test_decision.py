@@ -305,6 +305,25 @@ def test_what_was_not_exercised_is_counted_by_category_and_declaration() -> None
     assert said in decide(facts(scenarios=(scenario(), *skipped), findings=(finding(),))).reason
 
 
+def test_the_three_most_frequent_reasons_are_named_and_the_others_counted() -> None:
+    reasons = [
+        ("resilience", "no resume", 9), ("security", "no resume", 2), ("functional", "no stop", 4),
+        ("security", "no errors", 3), ("security", "no logout", 1), ("stress", "no stress", 2),
+    ]  # fmt: skip
+    skipped = [
+        ScenarioResult(f"{category}/{reason}/{number}", "x", category, ScenarioOutcome.NOT_EXERCISED, reason)
+        for category, reason, count in reasons
+        for number in range(count)
+    ]
+
+    said = (
+        " 21 scenarios were not exercised: 2 of security and 9 of resilience (no resume), 3 of security (no errors), "
+        "4 of functional (no stop), and 1 of security and 2 of stress for 2 other reasons (verdict.html lists all "
+        "under 'What was not exercised')."
+    )
+    assert said in decide(facts(scenarios=(scenario(), *skipped))).reason
+
+
 NO_STOP = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.stop = false", need="stop")
 NO_ERRORS = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.errors = false", need="errors")
 NO_APPROVAL = scenario(ScenarioOutcome.NOT_EXERCISED, "x has no [prompts.approval]", need="approval")
