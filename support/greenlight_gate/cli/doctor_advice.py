@@ -1,5 +1,7 @@
 """What `greenlight doctor` says at its end: the next step, by what has come."""
 
+import shlex
+
 from greenlight_gate.cli.options import HERE
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.client.recorder import Recorder
@@ -27,7 +29,7 @@ def next_step(
 ) -> str:  # fmt: skip
     """The next step after an examination that has asked."""
     environment, name = suite.plan.environment, suite.profile.name
-    where = "" if environment == HERE else f" --environment {environment}"
+    where = "" if environment == HERE else f" --environment {shlex.quote(environment)}"
     # No frame ends an answer whose connection is at fault.
     is_lost = any(finding.rule.startswith("CONNECTION-") for finding in recorder.findings)
     if (not is_lost or summary.unmapped) and (advice := _on_the_answer(suite, summary, question)):
@@ -40,7 +42,7 @@ def next_step(
     if not as_declared:
         return f"correct what says no above, or declare that this target cannot do it; then greenlight doctor{where}"
     if missing := " and ".join(kind for kind in summary.missing if kind not in suite.target.accepted_gaps):
-        return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"
+        return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run{where}"
     return f"greenlight run{where}"
 
 

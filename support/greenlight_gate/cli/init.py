@@ -167,7 +167,7 @@ def _access(access: Any) -> None:
     )
     access.add_argument(
         "--ca-file", default="", metavar="FILE",
-        help="certificate of a private authority, as PEM, from --folder (example: --ca-file ca.pem)",
+        help="certificate of a private authority, as PEM (example: --ca-file ca.pem)",
     )  # fmt: skip
     access.add_argument(
         "--insecure", action="store_true",
@@ -220,7 +220,7 @@ class _Dialogue:
         self.console = console
         self.unfinished = ""
         self.sign_in: SignIn | None = None
-        self.values = dict(_value(text) for text in options.value)
+        self.values = dict(_value(text, options.folder) for text in options.value)
         self.secrets: tuple[str, ...] = ()
         # What another suite has there is not to run here.
         others = {*(options.folder / FEATURES).rglob("*.feature")} - {options.folder / OWN_FEATURE}
@@ -266,7 +266,8 @@ class _Dialogue:
     def _of_server(self, url: str) -> dict[str, str]:
         options, questions = self.options, self.questions
         draft = TargetDraft(
-            url, options.name or name_of(url), ca_file=options.ca_file, insecure=options.insecure, mark=_MARK,
+            url, options.name or name_of(url), ca_file=from_folder(options.ca_file, options.folder),
+            insecure=options.insecure, mark=_MARK,
             values=self.values, tools=(options.tool,) if options.tool else (),
         )  # fmt: skip
         found = asyncio.run(recognise(draft, options.folder))
@@ -317,12 +318,14 @@ class _Dialogue:
     ) -> Iterator[tuple[str, Spec, str]]:
         """Profiles with the url for each: the one that is wanted, or those that are likely, the likeliest first."""
         if self.options.profile:
-            wanted, text = profile_text(self.options.profile, self.options.folder)
+            wanted, text = profile_text(self.options.profile, Path())
             try:
                 spec = Profile.from_toml(text).spec
             except ProfileError as error:
                 raise Misconfigured(f"profile {wanted}: {error}") from error
-            yield self.options.profile, spec, _url_for(draft.url, spec)
+            is_file = self.options.profile.endswith(".toml")
+            name = from_folder(self.options.profile, self.options.folder) if is_file else self.options.profile
+            yield name, spec, _url_for(draft.url, spec)
             return
         by_http = SCHEMES[urlsplit(draft.url).scheme]
         specs = {name: spec for name, spec in included().items() if by_http or not spec.connection.by_http}
@@ -463,8 +466,14 @@ def _url_for(url: str, spec: Spec) -> str:
     return without_path_of(opened_as(url, by_http=spec.connection.by_http), spec)
 
 
-def _value(text: str) -> tuple[str, str]:
+def from_folder(path: str, folder: Path) -> str:
+    """A path that an option gives, which starts from the working folder, as a file in `folder` writes it."""
+    return os.path.relpath(path, folder) if path and not Path(path).is_absolute() else path
+
+
+def _value(text: str, folder: Path) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     if not mark or not name or not value:
         raise Misconfigured(f"--value: expected NAME=VALUE, got {name!r} without a value")
-    return name, value
+    kind, mark, path = value.partition(":")
+    return name, f"file:{from_folder(path, folder)}" if kind == "file" and mark else value

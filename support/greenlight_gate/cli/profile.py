@@ -1,6 +1,7 @@
 """greenlight profile: checks a profile, drafts one from recorded frames, and takes frames from a browser's export."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,11 @@ def profile(options: argparse.Namespace) -> int:
     console = Terminal()
     _describe(checked, console)
     if options.capture is None:
-        console.print(f"\nNext: greenlight profile check {escape(options.file)} CAPTURE.jsonl", highlight=False)
+        console.print(
+            f"\nNext: greenlight profile check {escape(shlex.quote(options.file))} CAPTURE.jsonl",
+            highlight=False,
+            soft_wrap=True,
+        )
         return 0
     return _read(checked, options.capture, console)
 

@@ -64,6 +64,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     each wanted category has, and that of a team's own; `weak`: in what the target file asks for less than usual.
     `target_version`: what the target says of itself, "" where it says nothing. `repeat`: how often each scenario ran;
     `own_rules`: those of a team's own.
+    `environment_option`: what `--environment` named, a target that ships or a file, "" if it is not known.
     `waivers` are judged by the day on which the session began; `strict_waivers`: a stale one blocks.
     """
 
@@ -90,6 +91,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     own_rules: tuple[JudgedRule, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     strict_waivers: bool = False
+    environment_option: str = ""
 
 
 class Measurements(msgspec.Struct, frozen=True):

@@ -131,13 +131,13 @@ def on_criterion(
     return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment, target)
 
 
-def run_again(environment: str) -> str:
+def run_again(environment: str, target: str = "") -> str:
     """The command that judges the same target again."""
-    return _filled(_BUSY, "", environment).command.removesuffix(" --environment embedded")
+    return _filled(_BUSY, "", environment, target).command.removesuffix(" --environment embedded")
 
 
 def target_name(environment: str, given: str = "") -> str:
-    """What `--environment` takes: `given`, or what is known from a session, which does not know a target's file."""
+    """What `--environment` takes: `given`, or else what the name of a target says, which is not that of its file."""
     return given or (environment if environment in {*_SHIPPED, UNKNOWN} else "FILE.toml")
 
 

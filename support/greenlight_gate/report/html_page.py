@@ -98,7 +98,8 @@ def render(
         decision=decision, in_words=_in_words(judgement), session=session, judged=what_was_judged(judgement),
         causes=causes(judgement),
         begun=begun, took=_took(judgement),
-        criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment, c.measured))
+        criteria=[(c, _STATUS[c.status], on_criterion(
+            c.id, c.status, name, session.environment, c.measured, target=session.environment_option))
                   for c in decision.criteria],
         checklist=checklist, worst=worst, open=[text for text, state, _ in checklist if state == worst],
         pictures=pictures, patterns=judgement.patterns,
@@ -247,7 +248,8 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
             first.append((item, rows, missing))
         room -= len(first)
         finding = items[0].finding
-        advice = on_rule(rule, _as_named(folder), judgement.session.environment)
+        session = judgement.session
+        advice = on_rule(rule, _as_named(folder), session.environment, target=session.environment_option)
         shown.append(Shown(rule, finding.severity.value, finding.requirement, cause.times, first, advice))
     return shown
 

@@ -108,6 +108,7 @@ def _documents(
     judgement: Judgement, folder: Path, target: TargetOptions, verdict: str, reason: str
 ) -> Iterator[dict[str, Any]]:
     session, path = judgement.session, shlex.quote(str(folder))
+    target = target._replace(name=target.name or session.environment_option)
     known = {scenario.name: scenario for scenario in judgement.scenarios}
     first = ""
     for document in _findings(judgement, folder):

@@ -370,7 +370,7 @@ class ValidationSession:
             thresholds=target.thresholds, versions=versions(),
             caveats=(*self.caveats, *caveats), jobs=self.jobs, workload=workload, available=dict(plan.available),
             weak=target.weak, target_version=self.target_version, repeat=plan.repeat,
-            waivers=target.waiver, strict_waivers=plan.strict_waivers,
+            waivers=target.waiver, strict_waivers=plan.strict_waivers, environment_option=plan.environment,
             own_rules=tuple(
                 JudgedRule(rule.id, rule.severity, rule.requirement, rule.source)
                 for rule in plan.rules.values() if rule.check is not None

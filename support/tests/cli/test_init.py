@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import threading
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from greenlight_gate.cli.init_recognition import included, without_path_of
 from greenlight_gate.cli.init_target import SignIn, TargetDraft, User, target_text
 from greenlight_gate.cli.init_trial import Trial, measured_budgets
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.targets.settings import Misconfigured, load_target
+from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
 from websockets.asyncio.server import ServerConnection, serve
 
 from support.tests.cli.process import SECRET, greenlight, judged, mistaken, said, started, wait_for
@@ -188,6 +189,17 @@ def test_a_certificate_of_its_own_is_not_trusted_by_itself(tmp_path: Path) -> No
     assert "expected a certificate that can be trusted" in ran.err
     assert "(here: --ca-file FILE)" in ran.err
     assert "greenlight.toml" not in files(tmp_path)
+
+
+def test_paths_of_options_start_from_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(profile_text("agent-events", Path())[1], encoding="utf-8")
+    (tmp_path / "gate").mkdir()
+    with BackendProcess.start(env={"CHAT_JWT_SECRET": SECRET}) as backend:
+        ran = greenlight(tmp_path, "init", backend.url, "--folder", "gate", "--profile", "mine.toml", "--prompt", "x")
+
+    assert ran.code == 0, ran.out + ran.err
+    written = (tmp_path / "gate" / "greenlight.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(written)["profile"] == "../mine.toml"
 
 
 def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:

@@ -83,9 +83,10 @@ def test_beside_a_copy_no_history_is_begun_and_one_that_is_there_goes_on(tmp_pat
 
 
 def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -> None:
+    named = {"environment_option": "my gate/mine.toml"}
     sound = write(tmp_path / "sound")
-    bad = write(tmp_path / "bad", talk=asked().started().close("server", 1011))
-    changed = write(tmp_path / "changed")
+    bad = write(tmp_path / "bad", talk=asked().started().close("server", 1011), session=named)
+    changed = write(tmp_path / "changed", session=named)
     (changed / "evidence/measurements.json").write_text("{}", encoding="utf-8")
 
     def steps(*arguments: str) -> list[str]:
@@ -96,9 +97,9 @@ def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -
     assert steps(str(bad)) == [f"Next: greenlight verdict --verbose {bad}"]
     assert steps(str(bad), "--verbose") == [
         "Next: correct LIFECYCLE-2, which is listed above with what is required; "
-        "then greenlight run --environment FILE.toml"
+        "then greenlight run --environment 'my gate/mine.toml'"
     ]
-    assert steps(str(changed)) == ["Next: greenlight run --environment FILE.toml"]
+    assert steps(str(changed)) == ["Next: greenlight run --environment 'my gate/mine.toml'"]
 
 
 @pytest.mark.parametrize(("columns", "longest"), [("60", 60), ("", 400)])

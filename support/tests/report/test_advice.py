@@ -54,6 +54,13 @@ def test_a_target_that_is_not_known_is_not_named() -> None:
     assert advice.command == "greenlight run"
 
 
+def test_a_file_that_environment_named_is_named_again_as_a_shell_takes_it() -> None:
+    advice = on_criterion("EVIDENCE", Status.INCONCLUSIVE, "s", "staging", target="my gate/mine.toml")
+
+    assert advice is not None
+    assert shlex.split(advice.command)[-2:] == ["--environment", "my gate/mine.toml"]
+
+
 def test_each_rule_has_advice_whose_command_exists() -> None:
     for rule in RULES:
         parser().parse_args(shlex.split(on_rule(rule, "s", "staging").command)[1:])

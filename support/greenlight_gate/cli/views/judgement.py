@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,7 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
 def _next_step(judgement: Judgement, folder: Path, *, verbose: bool) -> str:
     """What to do about what decided, "" for an approval: one command, or what to correct if that is shown already."""
     decision, environment = judgement.decision, judgement.session.environment
+    named = judgement.session.environment_option
     decided = {Verdict.BLOCKED: Status.FAILED, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}.get(decision.verdict)
     open_ = [each for each in decision.criteria if each.status is decided]
     # Where the machine was busy, nothing else can be said before it is idle.
@@ -136,14 +138,17 @@ def _next_step(judgement: Judgement, folder: Path, *, verbose: bool) -> str:
     advice: Advice | None = None
     name = ""
     if found:
-        name, advice = found[0].rule, on_rule(found[0].rule, str(folder), environment)
+        name, advice = found[0].rule, on_rule(found[0].rule, shlex.quote(str(folder)), environment, target=named)
     elif first is not None:
-        name, advice = first.id, on_criterion(first.id, first.status, str(folder), environment, first.measured)
+        name, advice = (
+            first.id,
+            on_criterion(first.id, first.status, shlex.quote(str(folder)), environment, first.measured, target=named),
+        )
     if advice is None:
         return ""
     if not (verbose and "--verbose" in advice.command):
         return advice.command
-    return f"correct {name}, which is listed above with what is required; then {run_again(environment)}"
+    return f"correct {name}, which is listed above with what is required; then {run_again(environment, named)}"
 
 
 def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:
