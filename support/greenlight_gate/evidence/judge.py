@@ -15,7 +15,7 @@ from greenlight_gate.evidence.day_verdict import decide_day, gaps_of_day, is_day
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
 from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
-from greenlight_gate.evidence.scenario_results import durations, each_time
+from greenlight_gate.evidence.scenario_results import durations, each_time, unmet
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     UNKNOWN,
@@ -76,7 +76,8 @@ class Judgement(msgspec.Struct, frozen=True):
     """All that a report says: what was judged, what was found and what follows.
 
     `timeline` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
-    `durations` are seconds by the key of the scenario, of all times that it ran.
+    `unmet`: what steps have demanded in vain, where no finding says it. `durations` are seconds by
+    the key of the scenario, of all times that it ran.
     """
 
     session: JudgedTarget
@@ -95,6 +96,12 @@ class Judgement(msgspec.Struct, frozen=True):
     compared: Compared | None = None
     timeline: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
     waivers: tuple[JudgedWaiver, ...] = ()
+    unmet: tuple[Attributed, ...] = ()
+
+    @property
+    def broken(self) -> tuple[Attributed, ...]:
+        """All by which a rule is broken: findings, and demands of steps."""
+        return (*self.findings, *self.unmet)
 
     @property
     def scope(self) -> str:
@@ -301,6 +308,7 @@ def _judge(
         session, _decision(evidence, facts, of_day=of_day), scenarios, tuple(findings), observed, measurements,
         ledger.ended, facts.relations, tuple(traces.cells), loads, watched, patterns,
         durations(ledger.selected, ledger.finished), facts.compared, timeline, waivers,
+        unmet(ledger.selected, ledger.finished.values(), scenarios),
     )  # fmt: skip
 
 

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from greenlight_gate.evidence.attribution import Attributed
 from greenlight_gate.evidence.session_folder import Finished, Selected
+from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult
 from greenlight_gate.verdict.repeats import figures
 
@@ -44,6 +47,24 @@ def durations(selected: Mapping[str, Selected], finished: Mapping[str, Finished]
         scenario = selected[key].scenario if key in selected else key
         took[scenario] = took.get(scenario, 0.0) + entry.duration_s
     return took
+
+
+def unmet(
+    selected: Mapping[str, Selected], finished: Iterable[Finished], scenarios: Iterable[ScenarioResult]
+) -> tuple[Attributed, ...]:
+    """What steps have demanded in vain, where no finding says it, in the form of findings."""
+    waived = {each.key: each.waived for each in scenarios}
+    failed = [(each, selected[each.key]) for each in finished if each.actual and each.key in selected]
+    return tuple(
+        Attributed(_demand(each), of.name, each.trace, waived=waived.get(of.scenario, "")) for each, of in failed
+    )
+
+
+def _demand(finished: Finished) -> Finding:
+    rule = RULES.get(finished.rule)
+    severity, requirement = (rule.severity, rule.requirement) if rule is not None else (Severity.NORMAL, "")
+    evidence = () if finished.record is None else (finished.record,)
+    return Finding(finished.rule, severity, requirement, finished.expected, finished.actual, evidence=evidence)
 
 
 def _together(times: list[ScenarioResult]) -> ScenarioResult:

@@ -136,7 +136,8 @@ class Finished(_Line, frozen=True, tag_field="entry", tag="finished"):
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
     `need` is what the target lacks for the scenario, by the name under which a gap is accepted; "" if it has none.
-    `rule`: the one that a step of a failed scenario named, where no finding is of it. `health_trace`: the one of
+    `rule`: the one that a step of a failed scenario named, where no finding is of it; `expected`, `actual` and
+    `record` (the last one of the trace by then) say what it demanded and what came. `health_trace`: the one of
     `further` in which a healthy user asked after a scenario that may leave the target ill.
     """
 
@@ -152,6 +153,9 @@ class Finished(_Line, frozen=True, tag_field="entry", tag="finished"):
     need: str = ""
     rule: str = ""
     health_trace: str = ""
+    expected: str = ""
+    actual: str = ""
+    record: int | None = None
 
 
 class Ended(_Line, frozen=True, tag_field="entry", tag="ended"):

@@ -57,11 +57,14 @@ class Cause(NamedTuple):
 
 
 def causes(judgement: Judgement) -> list[Cause]:
-    """The rules with findings, the gravest first, and of these the most frequent: a rare one hides behind no other."""
+    """The rules with findings or unmet demands, the gravest first, and of these the most frequent.
+
+    So a rare one hides behind no other.
+    """
     by_rule: dict[str, list[Attributed]] = {}
-    for item in judgement.findings:
+    for item in judgement.broken:
         by_rule.setdefault(item.finding.rule, []).append(item)
-    alone = only_for(judgement.findings)
+    alone = only_for(judgement.broken)
     counted = _counted_under_load(judgement)
     found = []
     for rule, items in by_rule.items():

@@ -234,7 +234,7 @@ def _outcomes(judgement: Judgement) -> list[ScenarioOutcome]:
 
 def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     by_rule: dict[str, list[Attributed]] = {}
-    for item in judgement.findings:
+    for item in judgement.broken:
         by_rule.setdefault(item.finding.rule, []).append(item)
     if not by_rule:
         return []

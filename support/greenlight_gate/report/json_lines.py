@@ -120,7 +120,7 @@ def _documents(
             **document, "feature": _feature(scenario), "likely_causes": advice.causes, "next": advice.command,
             "again": target.again(of, session.environment),
         }  # fmt: skip
-    found = {item.scenario for item in judgement.findings}
+    found = {item.scenario for item in judgement.broken}
     more = on_criterion("SCENARIOS", Status.FAILED, path, session.environment, target=target.name)
     assert more is not None
     for scenario in judgement.scenarios:
@@ -145,8 +145,8 @@ def _documents(
                 "likely_causes": advice_.causes, "next": advice_.command, "again": again,
             }  # fmt: skip
     yield {
-        **_NOTHING, "verdict": verdict, "reason": reason, "scope": judgement.scope, "findings": len(judgement.findings),
-        "rules": dict(Counter(item.finding.rule for item in judgement.findings)),
+        **_NOTHING, "verdict": verdict, "reason": reason, "scope": judgement.scope, "findings": len(judgement.broken),
+        "rules": dict(Counter(item.finding.rule for item in judgement.broken)),
         "patterns": [
             {"pattern": str(each.pattern), "measured": each.measured, "what_to_do": each.hint}
             for each in judgement.patterns
@@ -158,7 +158,7 @@ def _documents(
 
 def _findings(judgement: Judgement, folder: Path) -> Iterator[dict[str, Any]]:
     by_rule: dict[str, list[Attributed]] = {}
-    for item in judgement.findings:
+    for item in judgement.broken:
         by_rule.setdefault(item.finding.rule, []).append(item)
     found = causes(judgement)
     first = {cause.rule: cause.first for cause in found}

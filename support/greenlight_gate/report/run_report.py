@@ -106,6 +106,14 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             }
             for item in judgement.findings
         ],
+        "unmet_demands": [
+            {
+                **{name: getattr(item.finding, name) for name in ("rule", "requirement", "expected", "actual")},
+                "scenario": item.scenario, "waived": item.waived,
+                "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
+            }
+            for item in judgement.unmet
+        ],
         "causes": [
             {
                 "rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),

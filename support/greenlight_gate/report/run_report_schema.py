@@ -88,6 +88,10 @@ def report_schema() -> Schema:
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
             evidence=object_of(trace=TEXT, records=_list(_COUNT)), follows=TEXT, waived=TEXT,
         )),
+        unmet_demands=_list(object_of(
+            **dict.fromkeys(("rule", "requirement", "expected", "actual", "scenario", "waived"), TEXT),
+            evidence=object_of(trace=TEXT, records=_list(_COUNT)),
+        )),
         causes=_list(object_of(
             rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), only=_list(TEXT), trace=TEXT, waived=_COUNT,
         )),

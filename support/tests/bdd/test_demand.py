@@ -29,6 +29,7 @@ def test_a_demand_that_is_not_met_says_its_rule_and_what_came() -> None:
     assert caught.value.rule == "LIFECYCLE-1"
     assert said[0] == f"LIFECYCLE-1: {RULES['LIFECYCLE-1'].requirement} starts"
     assert [line.strip() for line in said[1:]] == ["Expected: <1>", "but: was <2>"]
+    assert (caught.value.expected, caught.value.actual) == ("<1>", "starts: was <2>")
 
 
 def test_what_is_no_rule_cannot_be_demanded() -> None:

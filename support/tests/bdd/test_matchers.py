@@ -114,7 +114,7 @@ REFUSED = [
     ([WHOLE, answer()], m.each(m.ends_with(p.completed())),
      "Expected: each of several answers: an answer whose last event is agent_completed\n"
      "     but: Ada, 'What is 17*23?': it was not:\n   (no event was received)\n"),
-    (None, m.is_clear(), "Expected: an error that says what is wrong\n     but: was <None>\n"),
+    (None, m.is_clear(), "Expected: an error that says what is wrong\n     but: no error\n"),
 ]  # fmt: skip
 
 

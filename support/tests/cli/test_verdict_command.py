@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.cli.verdict import newest
+from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.session.validation_session import new_session_folder
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.cli.process import ROOT, behave, greenlight, suite_in
-from support.tests.evidence.folders import write
+from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
 from support.tests.report.packed import sessions
 from support.tests.rules.talk import asked
 
@@ -100,6 +101,29 @@ def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -
         "then greenlight run --environment 'my gate/mine.toml'"
     ]
     assert steps(str(changed)) == ["Next: greenlight run --environment 'my gate/mine.toml'"]
+
+
+def test_what_a_step_has_demanded_in_vain_is_shown_as_a_finding_is(tmp_path: Path) -> None:
+    said = {"expected": "an error that says what is wrong", "actual": "Ada: a text: no error"}
+    failed = {"outcome": "failed", "reason": "REFUSAL-4: ...", "rule": "REFUSAL-4", "record": 3, **said}
+    folder = write(tmp_path / "session", SELECTED, {**FINISHED, **failed}, ENDED)
+
+    ran = greenlight(tmp_path, "verdict", "session")
+
+    shown = """
+REFUSAL-4 Malformed, oversized or unknown input gets a clear error, never silence.
+  expected an error that says what is wrong
+  got      Ada: a text: no error
+  'An answer, from question to end', records 3 of traces/1.jsonl
+"""
+    assert (ran.code, shown in ran.out) == (1, True), ran.out
+    page = (folder / "verdict.html").read_text("utf-8")
+    assert "<summary>expected an error that says what is wrong, got Ada: a text: no error" in page
+    report = json.loads((folder / REPORT).read_text("utf-8"))
+    (demand,) = report["unmet_demands"]
+    assert {name: demand[name] for name in said} == said
+    assert demand["evidence"] == {"trace": "traces/1.jsonl", "records": [3]}
+    assert report["findings"] == []
 
 
 @pytest.mark.parametrize(("columns", "longest"), [("60", 60), ("", 400)])

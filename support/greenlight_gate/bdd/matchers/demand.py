@@ -4,6 +4,7 @@ from typing import Final, TypeVar
 
 from hamcrest import assert_that
 from hamcrest.core.matcher import Matcher
+from hamcrest.core.string_description import StringDescription
 
 from greenlight_gate.own_rules import all_rules
 from greenlight_gate.rules.own import OWN_STEP
@@ -18,9 +19,12 @@ _OF_TIME: Final = ("LATENCY", "RECOVERY", "SUCCESS", "TIMELINESS-", "CONNECTION-
 
 
 class Unmet(AssertionError):
-    """A demand that the target does not meet. `rule`: the id of the rule or criterion; any other is a ValueError."""
+    """A demand that the target does not meet. `rule`: the id of the rule or criterion; any other is a ValueError.
 
-    def __init__(self, rule: str, text: str) -> None:
+    `expected`, `actual`: as a finding says them. `record`: the last record of the trace by then, which the runner adds.
+    """
+
+    def __init__(self, rule: str, text: str, expected: str = "", actual: str = "") -> None:
         # Which rules of a team's own are installed takes a while to find out.
         known = RULES if rule in RULES or rule in CRITERIA or rule == OWN_STEP else all_rules()
         if rule not in known and rule not in CRITERIA and rule != OWN_STEP:
@@ -28,6 +32,9 @@ class Unmet(AssertionError):
         promise = f"{known[rule].requirement} " if rule in known else ""
         super().__init__(f"{rule}: {promise}{text.strip()}")
         self.rule = rule
+        self.expected = expected or promise.strip() or f"what {rule} requires"
+        self.actual = actual or text.strip()
+        self.record: int | None = None
 
     @property
     def is_of_time(self) -> bool:
@@ -43,4 +50,7 @@ def demand(rule: str, actual: T, matcher: Matcher[T], reason: str = "") -> None:
     try:
         assert_that(actual, matcher, reason)
     except AssertionError as error:
-        raise Unmet(rule, str(error)) from None
+        expected, came = StringDescription(), StringDescription()
+        matcher.describe_to(expected)
+        matcher.describe_mismatch(actual, came)
+        raise Unmet(rule, str(error), str(expected), f"{reason}: {came}" if reason else str(came)) from None

@@ -201,6 +201,13 @@ class _Clear(BaseMatcher[Control | None]):
     def describe_to(self, description: Description) -> None:
         description.append_text("an error that says what is wrong")
 
+    def describe_mismatch(self, item: Control | None, mismatch_description: Description) -> None:
+        if item is None:
+            mismatch_description.append_text("no error")
+            return
+        said = [f"{name} {value!r}" for name in ("status", "code", "text") if (value := item.values.get(name))]
+        mismatch_description.append_text(f"an error with {' and '.join(said) or 'neither code nor text'}")
+
 
 def shows(pattern: EventPattern, least: int = 1) -> Matcher[UserRequest]:
     """At least this many matching events."""

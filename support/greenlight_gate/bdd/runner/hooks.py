@@ -19,7 +19,7 @@ from greenlight_gate.bdd.runner.attachments import attach
 from greenlight_gate.bdd.runner.parallel import END_S, Parallel, Work
 from greenlight_gate.bdd.world.world import NOTHING_OBSERVED, World
 from greenlight_gate.evidence.session_folder import Finished
-from greenlight_gate.findings import printable_lines
+from greenlight_gate.findings import printable, printable_lines, shortened
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.jobs import is_hostile
@@ -29,6 +29,7 @@ from greenlight_gate.verdict.facts import ScenarioOutcome
 from greenlight_gate.verdict.reason import in_one_line
 
 _LINGER_S = 30.0
+_MOST_SAID = 400
 # While scenarios run in parallel, no full garbage collection runs: it would stop the loop thread.
 _ONLY_THE_YOUNG = (20_000, 50, 1_000)
 # The loop thread must not wait long for the interpreter while a picture is drawn.
@@ -258,10 +259,10 @@ class Hooks:
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
         need = world.lacking if world is not None and outcome is ScenarioOutcome.NOT_EXERCISED else ""
         unmet = _unmet(scenario) if outcome is ScenarioOutcome.FAILED else None
-        rule = unmet.rule if unmet is not None and unmet.rule not in {each.rule for each in findings} else ""
+        unmet = None if unmet is not None and unmet.rule in {each.rule for each in findings} else unmet
         finished = Finished(
-            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need, rule,
-            world.health_trace if world is not None else "",
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need,
+            health_trace=world.health_trace if world is not None else "", **_demanded(unmet),
         )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)
@@ -317,6 +318,16 @@ def _unmet(scenario: Scenario) -> Unmet | None:
     errors = [step.exception for step in scenario.all_steps if step.exception is not None]
     # Where there are findings, they are said first, and the demand is the cause.
     return next((each for error in errors for each in (error, error.__cause__) if isinstance(each, Unmet)), None)
+
+
+def _demanded(unmet: Unmet | None) -> dict[str, Any]:
+    """What the ledger keeps of a demand that was not met; nothing without one."""
+    if unmet is None:
+        return {}
+    expected, actual = (
+        shortened(printable(named(" ".join(text.split()))), _MOST_SAID) for text in (unmet.expected, unmet.actual)
+    )
+    return {"rule": unmet.rule, "expected": expected, "actual": actual, "record": unmet.record}
 
 
 def _events(world: World | None) -> int:

@@ -98,9 +98,7 @@ def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run
         complaint = world.complaint()
         if complaint and complaint in str(error):
             raise
-        demanded = error
-        if not isinstance(error, Unmet) and is_own_step(function, world.suite.plan.suite):
-            demanded = Unmet(OWN_STEP, f"the step '{step.name}' failed: {error}")
+        demanded = _demanded(error, step, function, world)
         if complaint:
             raise AssertionError(f"{complaint}\n\n{demanded}") from demanded
         if not isinstance(demanded, Unmet):
@@ -109,3 +107,12 @@ def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run
         if demanded is not error:
             raise demanded from error
         raise
+
+
+def _demanded(error: AssertionError, step: Step, function: Callable[..., None], world: World) -> AssertionError:
+    """What a failed step has demanded, with how far the trace was; the error itself where it has demanded nothing."""
+    is_own = not isinstance(error, Unmet) and is_own_step(function, world.suite.plan.suite)
+    demanded = Unmet(OWN_STEP, f"the step '{step.name}' failed: {error}") if is_own else error
+    if isinstance(demanded, Unmet):
+        demanded.record = world.last_record
+    return demanded

@@ -522,6 +522,12 @@ class World(Users):
         if self.recorder.stood_still(question.asked_at):
             raise SuiteFault(f"the suite stalled while {question.text!r} was answered, so its pace cannot be judged")
 
+    @property
+    def last_record(self) -> int | None:
+        """The number of the last record of the trace so far."""
+        entries = self.recorder.entries
+        return entries[-1].record.n if entries else None
+
     def was_closed_by_backend(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]

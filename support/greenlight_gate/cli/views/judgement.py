@@ -114,7 +114,8 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         console.print(came, highlight=False, soft_wrap=in_log)
         often = f"; {cause.often}" if cause.times > 1 else ""
         often += f"; waived: {item.waived}" if item.waived else ""
-        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{often}"
+        whose = f"{finding.user}, " if finding.user else ""
+        where = f"{whose}'{item.scenario}', records {records} of {item.trace}{often}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=in_log)
     colour = COLOURS[decision.verdict]
     console.print(
