@@ -15,6 +15,8 @@ from support.tests.needs import skip_without_program
 HERE = Path(__file__).parent
 WS = "ws@8.23.0"
 _INSTALL_S = 60.0
+# They judge time, and have the machine for themselves in .ci/run.
+SPEED = ("performance", "stress")
 
 pytestmark = pytest.mark.slow
 
@@ -48,10 +50,11 @@ def serving(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def test_a_healthy_node_server_is_approved(modules: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("categories", [("functional", "integration", "resilience", "security"), SPEED], ids=" ".join)
+def test_a_healthy_node_server_is_approved(modules: Path, tmp_path: Path, categories: tuple[str, ...]) -> None:
+    arguments = ("--environment", str(HERE / "node.toml"), "--ci-mode", "--categories", *categories)
     with serving(modules) as url:
-        here = {"WEBSOCKET_TEST_URL": url}
-        ran = judged(tmp_path, "--environment", str(HERE / "node.toml"), "--ci-mode", env=here, deadline_s=420)
+        ran = judged(tmp_path, *arguments, env={"WEBSOCKET_TEST_URL": url}, deadline_s=420)
 
     assert (ran.code, ran.verdict) == (0, "APPROVED"), ran.out
     assert ran.rules == set()
