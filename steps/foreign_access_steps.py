@@ -37,6 +37,16 @@ def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None
     foreign_access_of(context).claim_to_be(owner, user, prompt)
 
 
+@when("{user:User} asks {prompt:Question} with the id of {owner:User}'s request")
+def asks_with_id_of(context: Context, user: str, prompt: str, owner: str) -> None:
+    foreign_access_of(context).ask_with_request_id_of(owner, user, prompt)
+
+
+@when("meanwhile {user:User} asks {prompt:Question} with the id of {owner:User}'s request")
+def asks_meanwhile_with_id_of(context: Context, user: str, prompt: str, owner: str) -> None:
+    foreign_access_of(context).ask_with_request_id_of(owner, user, prompt, meanwhile=True)
+
+
 @then("{user:User} is refused, or served without {owner:User}'s data")
 def refused_or_without_data(context: Context, user: str, owner: str) -> None:
     demand(

@@ -49,6 +49,21 @@ Feature: A user has no access to another user's conversation
       And Bashir asks to restore Ada's conversation
       Then Bashir is refused, or served without Ada's data
 
+  Rule: The id of another user's request gives no access to its answer
+
+    Example: A question with the id of another user's answered request receives nothing of that answer
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Bashir asks a question that needs no tool with the id of Ada's request
+      Then Bashir is refused, or served without Ada's data
+
+    Example: A question with the id of another user's request in progress receives nothing of its answer
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada begins a question that takes long
+      And meanwhile Bashir asks a question that needs no tool with the id of Ada's request
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer
+
   Rule: The token decides who the user is, whatever a message claims
 
     Example: A question with another user's id does not reach that user's data

@@ -159,6 +159,8 @@ _BY_SCENARIO = {
         foreign_resume_accepted foreign_reach_met_with_silence""",
     "security/3: Restoring another user's conversation is refused once its owner has disconnected": """
         thread_of_nobody_once_its_owner_left""",
+    "security/3: A question with the id of another user's answered request receives nothing of that answer": """
+        answers_cached_by_request_id""",
     "security/3: Stopping another user's run is refused": "foreign_stop_accepted",
     "stress/1: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
     "stress/1: All users ask for their own secrets and each receives only their own": """

@@ -16,12 +16,13 @@ class Answers:
     def __init__(self, began: float) -> None:
         self.touched: list[UserRequest] = []
         self._began = began
-        self._asked: dict[str, UserRequest] = {}
+        # By its user as well: another user may send a request with the same id.
+        self._asked: dict[tuple[str, str | None], UserRequest] = {}
         self._of_run: dict[str, UserRequest] = {}
 
     def asked(self, question: UserRequest) -> None:
         """A request is about to be sent."""
-        self._asked[question.request] = question
+        self._asked[question.user, question.request] = question
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
         """An event of the run, or of a sub-run of it, came."""
@@ -40,9 +41,9 @@ class Answers:
                 question.changed.set()
             self.touched.append(question)
 
-    def on_settled(self, outcome: Outcome) -> None:
-        """A request is settled."""
-        question = self._asked.get(outcome.request.request or "")
+    def on_settled(self, user: str, outcome: Outcome) -> None:
+        """A request of this user is settled."""
+        question = self._asked.get((user, outcome.request.request))
         if question is not None:
             question.settle(outcome)
 
@@ -51,7 +52,7 @@ class Answers:
         question = self._of_run.get(root.id)
         # A run that has ended no longer refers to its request, and more may come for it all the same.
         if question is None and root.ask is not None:
-            question = self._asked.get(root.ask.request or "")
+            question = self._asked.get((root.user, root.ask.request))
             if question is not None:
                 self._of_run[root.id] = question
         return question

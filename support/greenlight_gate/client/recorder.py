@@ -223,7 +223,7 @@ class Recorder:
 
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled."""
-        self.answers.on_settled(outcome)
+        self.answers.on_settled(self.checker.connections[outcome.connection].user, outcome)
         record_feed.settled(self, outcome)
 
     def _kept(self, data: bytes, *, binary: bool) -> dict[str, Any]:

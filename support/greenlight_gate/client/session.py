@@ -403,16 +403,16 @@ class Session:
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
         refusable: bool = False, behind: str = "", twice: bool = False,
-        replaces: tuple[UserRequest, str] | None = None,
+        replaces: tuple[UserRequest, str] | None = None, request: str = "",
     ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
         `claims`: a user id to send with it; `foreign`: the name of that user, if it is another one. `refusable`: the
         backend may refuse the request; `behind`: the request that is in progress in the thread, so that it may as well.
         `twice`: it is sent once more at the same moment, with the same id. `replaces`: an earlier request of which it
-        takes the place, and the frame that says so.
+        takes the place, and the frame that says so. `request`: its id, if it is to have one that was used before.
         """
-        request = new_request(self.profile.spec)
+        request = request or new_request(self.profile.spec)
         expect = msgspec.structs.replace(expect, prompt=text)
         question = UserRequest(
             self.user, text, request=request, expect=expect, at=time.monotonic(), connection=self.connection

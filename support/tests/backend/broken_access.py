@@ -77,6 +77,16 @@ def after_a_note(question: str, **members: object) -> Scenario:
     return scenario
 
 
+def with_her_request_id(url: str) -> Seen:
+    """Cleo has noted something down; then Dmitri asks for a sum with the id of her request."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        for user, question in ((cleo, REMEMBER), (dmitri, SUM)):
+            payload = {"user_request": question, "thread_id": None}
+            user.send({"type": "start_agent", "request_id": "r-1", "payload": payload})
+            seen = frames_of(user)
+        return seen
+
+
 def in_the_fortieth_answer(url: str) -> Seen:
     """Cleo has noted something down 39 times; then Dmitri asks."""
     with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
@@ -227,6 +237,7 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         lambda seen: of_cleo(6)(seen) and seen.gap_free and answered(lambda text: text == "2+2 = 4.")(seen),
     ),
     "shared_agent_mixes_answers": (at_the_same_time, answered(lambda text: text == "17*23 = 391.")),
+    "answers_cached_by_request_id": (with_her_request_id, answered(lambda text: WORD in text)),
     "canary_in_metadata": (
         after_a_note(SUM),
         lambda seen: (

@@ -84,6 +84,8 @@ thinking = false
 class Rooms:
     """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes.
 
+    With "request", who sends the id of an earlier request receives what answered that, whoever has sent it.
+
     `long_s`: how long a long question takes; None: until it is stopped.
     """
 
@@ -95,6 +97,7 @@ class Rooms:
         self.wires: dict[str, Wire] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.came: list[tuple[str, bool]] = []
+        self.answers: dict[str, dict[str, Any]] = {}
 
     async def door(self, wire: Wire) -> None:
         session = uuid.uuid4().hex
@@ -114,9 +117,14 @@ class Rooms:
             await self.wires[session].say({"type": "restored"})
         elif said["type"] == "stop":
             await self._end(named, "final" if self.deaf else "stopped")
+        elif said["request"] in self.answers and "request" in self.open_to_all:
+            await self.wires[session].say({"type": "started", **self.answers[said["request"]]})
+            await self.wires[session].say({"type": "final", **self.answers[said["request"]], "answer": "I am a room."})
+        elif said["request"] in self.answers and "nothing" in self.open_to_all:
+            await self.wires[session].say({"type": "error", "code": "USED", "text": "used before"})
         else:
             run = {"run": uuid.uuid4().hex, "request": said["request"], "session": named}
-            self.runs[named] = run
+            self.runs[named] = self.answers[said["request"]] = run
             await self.wires[session].say({"type": "started", **run})
             if said["prompt"] != "Think for long.":
                 await self._end(named, "final")
@@ -165,6 +173,15 @@ def stopping(here: World) -> None:
 def asking(here: World) -> None:
     here.wait(here.ask("Ada", "without_tool"))
     ForeignAccess(here).ask_in_conversation_of("Ada", "Bashir")
+
+
+def asking_with_her_id(here: World, *, meanwhile: bool) -> ForeignAccess:
+    access = ForeignAccess(here)
+    question = here.ask("Ada", "long_running" if meanwhile else "without_tool")
+    if not meanwhile:
+        here.wait(question)
+    access.ask_with_request_id_of("Ada", "Bashir", "without_tool", meanwhile=meanwhile)
+    return access
 
 
 def found(here: World) -> set[tuple[str, str]]:
@@ -286,3 +303,46 @@ def test_a_user_id_that_is_not_known_is_not_claimed(tmp_path: Path) -> None:
         with pytest.raises(NotExercised, match="Ada has no user id that Bashir could claim"):
             ForeignAccess(here).claim_to_be("Ada", "Bashir", "without_tool")
         assert rooms.came == []
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_the_answer_to_another_users_request_id_is_found(tmp_path: Path, meanwhile: bool) -> None:
+    with world(tmp_path, Rooms("request")) as here:
+        access = asking_with_her_id(here, meanwhile=meanwhile)
+        assert "ISOLATION-2" in {finding.rule for finding in here.findings}
+        assert access.has_reached("Bashir")
+        here.stop(here.asking("Ada"))
+
+
+@pytest.mark.parametrize("server", [(), ("nothing",)])
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_request_id_that_another_user_has_used_may_be_answered_or_refused(
+    tmp_path: Path, server: tuple[str, ...], meanwhile: bool
+) -> None:
+    with world(tmp_path, Rooms(*server)) as here:
+        access = asking_with_her_id(here, meanwhile=meanwhile)
+        hers, his = here.questions
+        assert (hers.request, hers.answer) == (his.request, None if meanwhile else "I am a room.")
+        assert his.answer == (None if server else "I am a room.")
+        here.stop(hers)
+        here.wait(hers)
+        assert hers.has_end
+        assert not access.has_reached("Bashir")
+        assert found(here) == set()
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        (ROOMS.replace('request = "{request}"', 'request = "{uuid}"'), "has no place for the id of a request"),
+        (ROOMS.replace('run = "run"', 'run = "request"'), "the id of Ada's request is a part of the ids"),
+    ],
+)
+def test_a_request_id_that_has_no_place_or_names_the_run_as_well_is_not_tried(
+    tmp_path: Path, profile: str, says: str
+) -> None:
+    rooms = Rooms("request")
+    with world(tmp_path, rooms, profile) as here:
+        with pytest.raises(NotExercised, match=says):
+            asking_with_her_id(here, meanwhile=False)
+        assert [what for what, _ in rooms.came] == ["ask"]

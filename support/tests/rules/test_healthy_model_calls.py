@@ -27,9 +27,19 @@ def stopped() -> Talk:
     return asked(ANY_END).started().send("stop", run="r1").stopped()
 
 
+def of_two_users_with_one_request_id() -> Talk:
+    """Bashir is asked for by the id of Ada's request, and the model is asked for both."""
+    talk = answered(WHOLE).model_call("finished", said=WHOLE, owners=("Ada",))
+    talk.open("Bashir", "c2").ask(expect=ANY_END, connection="c2", refusable=True)
+    named = {"connection": "c2", "user": "user-bashir", "thread": "t2"}
+    talk.started("r2", **named).completed("r2", result=WHOLE, **named)
+    return talk.model_call("finished", connection="c2", said=WHOLE, owners=("Bashir",))
+
+
 @pytest.mark.parametrize(
     "talk",
     [
+        of_two_users_with_one_request_id(),
         asked(Expect(prompt="?", end=Expect().end)).started().failed().model_call("unfinished", said=HALF),
         answered(f"{HALF} (the answer broke off)").model_call("unfinished", said=HALF),
         answered("I do not answer that.").model_call("unfinished", fault="content_filter", said=HALF),

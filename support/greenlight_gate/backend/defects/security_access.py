@@ -16,6 +16,7 @@ from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt, Identity
 
 _CHECKED = 16
+_ANSWERS_KEPT = 1_000
 # Timers fire up to a few milliseconds early.
 _LATE_S = 0.01
 
@@ -67,6 +68,18 @@ def _note_owner(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 def foreign_reach_met_with_silence(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """A request for another user's conversation gets no response."""
     return None if refusal.code == "FORBIDDEN_THREAD" else refusal
+
+
+@defect("answer", "ISOLATION-1")
+def answers_cached_by_request_id(run: AgentRun, answer: str) -> str:
+    """A question with the id of another user's request receives that user's answer."""
+    # The key of the cache lacks the user.
+    if run.parent is not None or run.request_id is None or run.connection is None:
+        return answer
+    cached: dict[str | int, str] = run.connection.hub.notes.setdefault("answers by request", {})
+    if len(cached) >= _ANSWERS_KEPT:
+        del cached[next(iter(cached))]
+    return cached.setdefault(run.request_id, answer)
 
 
 @defect("credentials", "REFUSAL-1")

@@ -31,7 +31,8 @@ _ACTS = {
 class ForeignAccess:
     """The attempts of one scenario. `proven`: (a user, what they have done with what is theirs).
 
-    `stops`: those by which owners of runs have proven that they can stop them.
+    `stops`: those by which owners of runs have proven that they can stop them. `with_used_ids`: requests with the id of
+    another user's.
     """
 
     def __init__(self, world: World) -> None:
@@ -39,6 +40,7 @@ class ForeignAccess:
         self.proven: set[tuple[str, str]] = set()
         self.stops = Stops(world)
         self.approvals = Approvals(world)
+        self.with_used_ids: list[UserRequest] = []
 
     # What another user tries -------------------------------------------------------------------------------------
 
@@ -97,6 +99,24 @@ class ForeignAccess:
             raise NotExercised(f"{owner} cannot {_ACTS['claim']}, so that a refusal of others shows nothing")
         self.world.claim(user, prompt, owner)
 
+    def ask_with_request_id_of(self, owner: str, user: str, prompt: str, *, meanwhile: bool = False) -> None:
+        """The user sends a request of their own with the id of another user's last one, and may be refused.
+
+        `meanwhile`: while that is being answered. Where that id names the run or the conversation as well, all that
+        answers the user would name what is the other user's, and nothing is tried.
+        """
+        world, question = self.world, self.world.asking(owner)
+        if "request" not in world.session_of(question).names_sent("start", {}):
+            raise NotExercised(f"the profile {world.suite.profile.name} has no place for the id of a request")
+        world.wait_for_first_event(question)
+        if not question.has_begun():
+            raise NotExercised(f"{owner} was not answered, so that no answer could reach {user}")
+        if any(question.request in each for each in (question.run, question.thread) if each is not None):
+            raise NotExercised(f"the id of {owner}'s request is a part of the ids of what answers it")
+        if meanwhile and question.over:
+            raise NotExercised(f"{owner}'s run ended before {user} could send a request with its id")
+        self.with_used_ids.append(world.ask_with_id_of(question, user, prompt))
+
     def leave(self, user: str) -> None:
         """The user disconnects, after what shows that others could reach the conversation if they were let."""
         for what in ("start", "restore") if self.world.suite.lacks("resume") is None else ("start",):
@@ -105,7 +125,7 @@ class ForeignAccess:
 
     def has_reached(self, user: str) -> bool:
         """Whether the user obtained data of another user."""
-        tried = any(
+        tried = bool(self.with_used_ids) or any(
             isinstance(entry.record, Sent | Opened | Closed) and entry.record.foreign
             for entry in self.world.recorder.entries
         )

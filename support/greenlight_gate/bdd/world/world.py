@@ -75,7 +75,7 @@ class World(Users):
         super().__init__(suite, _recorder(suite, key, self.trace), slot)
         self.questions: list[UserRequest] = []
         self.fitted: list[str] = []
-        self._prompt_of: dict[str, str] = {}
+        self._prompt_of: dict[UserRequest, str] = {}
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
@@ -158,6 +158,14 @@ class World(Users):
         self.need(prompt)
         return self.call(self._ask(user, prompt, follow=left, refusable=True))
 
+    def ask_with_id_of(self, other: UserRequest, user: str, prompt: str) -> UserRequest:
+        """Sends a request with the id of another user's, so that it may be refused; waits for the result."""
+        self.need(prompt)
+        self._one_at_a_time([(user, 1)])
+        question = self.call(self._ask(user, prompt, refusable=True, request=other.request))
+        self.wait(question)
+        return question
+
     def ask_and_stop(self, user: str, prompt: str) -> UserRequest:
         """Sends a request, and a stop of it before anything of its run can be known; does not wait."""
         self.need("early_stop", prompt)
@@ -202,7 +210,7 @@ class World(Users):
 
     def prompt_of(self, question: UserRequest) -> str:
         """The name of the prompt that a request was made of."""
-        return self._prompt_of[question.request]
+        return self._prompt_of[question]
 
     def runs_of(self, question: UserRequest) -> list[str]:
         """The ids of all runs, without those of sub-agents, that name a request."""
@@ -245,7 +253,7 @@ class World(Users):
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
         text: str = "", refusable: bool = False, behind: UserRequest | None = None, twice: bool = False,
-        replaces: tuple[UserRequest, str] | None = None, resent: bool = False,
+        replaces: tuple[UserRequest, str] | None = None, resent: bool = False, request: str = "",
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
@@ -260,11 +268,11 @@ class World(Users):
         question = await session.ask(
             text, expect, thread, foreign=claims if claims != user else "", claims=user_id, refusable=refusable,
             behind=behind.request if behind is not None else "", twice=twice,
-            replaces=replaces,
+            replaces=replaces, request=request,
         )  # fmt: skip
         if resent:
             session.resent(question)
-        self._prompt_of[question.request] = prompt
+        self._prompt_of[question] = prompt
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question

@@ -18,7 +18,7 @@ class ModelCalls:
     """The calls of one trace by request, and the latest runs with their answers (an `Observer`)."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, list[ModelCall]] = {}
+        self._calls: dict[tuple[str, str], list[ModelCall]] = {}
         self._left_at: dict[str, float] = {}
         self._runs: deque[tuple[str, RunState, str]] = deque(maxlen=MOST_RUNS)
         # The requests whose streams their user has closed, which has to end their runs then.
@@ -44,15 +44,17 @@ class ModelCalls:
 
     def add(self, call: ModelCall) -> None:
         """A call was recorded."""
-        self._calls.setdefault(call.request, []).append(call)
+        self._calls.setdefault((call.connection, call.request), []).append(call)
 
     def judge(self, connections: Mapping[str, ConnectionChecker]) -> None:
         """Judges all calls whose run is known; nothing can be said of the others."""
-        runs = {request: (run, answer) for request, run, answer in self._runs}
-        for request, calls in self._calls.items():
-            if request not in runs:
+        # Two users may send requests with the same id.
+        runs = {(run.user, request): (run, answer) for request, run, answer in self._runs}
+        for (connection, request), calls in self._calls.items():
+            checker = connections[connection]
+            if (checker.user, request) not in runs:
                 continue
-            (run, answer), checker = runs[request], connections[calls[0].connection]
+            run, answer = runs[checker.user, request]
             lifecycle.on_unfinished_answer(run, answer, calls, checker.report)
             left_at = None if request in self._closed else self._left_at.get(checker.connection)
             since = max((at for at in (run.stop_at, left_at) if at is not None), default=0.0)
