@@ -22,6 +22,11 @@ def asks_to_restore(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).ask_to_see_conversation_of(owner, user)
 
 
+@when("{user:User} resumes from the id of an event of {owner:User}'s")
+def resumes_from_event_of(context: Context, user: str, owner: str) -> None:
+    foreign_access_of(context).resume_from_event_of(owner, user)
+
+
 @when("{user:User} tries to stop {owner:User}'s run")
 def tries_to_stop(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).send_stop_to(owner, user)

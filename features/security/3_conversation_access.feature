@@ -18,6 +18,12 @@ Feature: A user has no access to another user's conversation
       Then Bashir is refused, or served without Ada's data
       And Bashir receives the right answer to another question
 
+    Example: Resuming from the id of another user's event is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Bashir resumes from the id of an event of Ada's
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer to another question
+
     Example: Stopping another user's run is refused
       Given Ada and Bashir are each in a conversation of their own
       When Ada begins a question that takes long

@@ -24,6 +24,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" with a token that expires | with an expired token, ", ("authentication",)),
     (r" connects with a token that was signed out$", ("logout",)),
     (r"second tab restores |other tab follows |asks to restore | leaves once a tool has started, ", ("resume",)),
+    (r" resumes from ", ("resume",)),
     (r"^that answer is |reloads the page |connection is lost and restored ", RUN_RESUMED),
     (r"^all of them reconnect at the same moment$|, and is reopened on the other replica$", RUN_RESUMED),
     (r"client sends a ping\b", ("ping",)),

@@ -55,7 +55,7 @@ class ResumableSession(Session):
 
     @property
     def _resumes_by_id(self) -> bool:
-        return "last_event_id" in self.profile.spec.named_at_opening(resumes=True)
+        return self.profile.spec.resumes_by_event_id
 
     def last_seq(self, thread: str) -> int:
         """The highest sequence number that was received of a thread, on any connection of the trace; 0 for none."""

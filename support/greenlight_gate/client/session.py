@@ -611,6 +611,11 @@ class Session:
                     await asyncio.sleep(0)  # so that other connections are read, and stamped, in time
 
     @property
+    def first_event_id(self) -> str:
+        """The first id that an event of this connection had; "" without."""
+        return self._transport.first_event_id if self._transport is not None else ""
+
+    @property
     def last_event_id(self) -> str:
         """The last event id of the channel, which an EventSource sends when it connects again; "" without."""
         known = self._transport.last_event_id if self._transport is not None else ""
@@ -748,8 +753,7 @@ class Session:
             name: value for name, value in {**self.values, **self._reader.values_of(question.run)}.items()
             if name in spec.captured - spec.endpoints and name not in spec.needs and not proves_identity(name)
         }  # fmt: skip
-        named = {"request": question.request, "run": question.run, "thread": question.thread}
-        return {**captured, **named, "last_event_id": self.last_event_id or None}
+        return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
 
     def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of a user's ids and captured values a message has a place for, from any user."""
@@ -774,7 +778,7 @@ class Session:
         """
         spec, resumes = self.profile.spec, last_seq is not None
         used = spec.named_at_opening(resumes=resumes)
-        names = used & (spec.kept_names | ({"thread", "run", "last_event_id"} if resumes else frozenset()))
+        names = used & (spec.kept_names | ({"thread", "run"} if resumes else frozenset()))
         named = {
             name: theirs[name] for name in names
             if theirs.get(name) not in (None, own.get(name)) and not proves_identity(name)
@@ -782,7 +786,8 @@ class Session:
         if not named:
             return None
         if resumes:
-            usual = {name: theirs[name] for name in ("thread", "run", "last_event_id")}
+            # From its beginning, or from that number, and not from where its owner is.
+            usual = {"thread": theirs["thread"], "run": theirs["run"], "last_event_id": None}
             named = {**usual, **named, "last_seq": last_seq}
         return Naming(named, theirs["thread"], last_seq, resumes=resumes, foreign=owner)
 
@@ -802,6 +807,11 @@ class Session:
                 await self._wait_refused(lambda: self._answered(0, "error") or self.inbox.was_shown_an_event(records))
         except NotConnected:
             return  # as expected; the rules judge how the refusal was done
+
+    async def wait_event(self) -> bool:
+        """Whether any event has come on this connection, or comes within the time for a run to begin."""
+        await self._until(lambda: self.inbox.was_shown_an_event(0), self.budgets.start_s)
+        return self.inbox.was_shown_an_event(0)
 
     async def send_foreign(self, what: str, owner: str, values: Mapping[str, Any]) -> None:
         """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal."""

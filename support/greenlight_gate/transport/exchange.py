@@ -36,6 +36,7 @@ class StreamOwner(Protocol):
     framing: Framing
     envelope: bool
     max_message_bytes: int
+    first_id: bytes
     last_id: bytes
 
     def answered(self, post: Post, answer: HttpAnswer, at: float) -> None:
@@ -119,13 +120,16 @@ class HttpExchange:
             if error.before:
                 self._events(error.before, at)
             raise
-        self._owner.last_id = stream.last_id
+        owner = self._owner
+        if stream.last_id and not owner.first_id:
+            owner.first_id = next((event.last_id for event in events if event.last_id), b"")
+        owner.last_id = stream.last_id
         if events:
             self._events(events, at)
         if stream.comments:
             comments, stream.comments = stream.comments, []
             for comment in comments:
-                self._owner.other("comment", comment, at)
+                owner.other("comment", comment, at)
         return True
 
     def _events(self, events: Sequence[StreamEvent], at: float) -> None:

@@ -88,7 +88,7 @@ class HttpStreams:
         self._opening = opening
         self._is_channel = is_channel
         self._expects_refusal = expects_refusal
-        self.last_id = b""
+        self.first_id = self.last_id = b""
         self._opened: asyncio.Future[None] | None = None
         self._limits = limits
         self._received_bytes = 0
@@ -276,6 +276,11 @@ class HttpStreams:
     def is_full(self) -> bool:
         """Whether more is buffered than the server reads."""
         return any(connection.is_full for connection in self._connections)
+
+    @property
+    def first_event_id(self) -> str:
+        """The first id that an event had."""
+        return self.first_id.decode("latin-1")
 
     @property
     def last_event_id(self) -> str:

@@ -174,6 +174,10 @@ class Transport(Protocol):
         """Whether requests are streams of one connection (HTTP/2), which the peer serves in any order."""
 
     @property
+    def first_event_id(self) -> str:
+        """The first id that an event had; "" without, and of no event stream."""
+
+    @property
     def last_event_id(self) -> str:
         """The id of the last event that came, as an EventSource keeps it; "" without, and of no event stream."""
 

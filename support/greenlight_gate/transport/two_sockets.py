@@ -111,7 +111,7 @@ class TwoSockets:
 
     # The transport ----------------------------------------------------------------------------------------------
 
-    last_event_id = ""
+    first_event_id = last_event_id = ""
     multiplexes = False
 
     @property

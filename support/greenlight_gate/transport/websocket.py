@@ -39,7 +39,7 @@ class WebSocket(asyncio.Protocol):
         "can_send", "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
-    last_event_id = ""
+    first_event_id = last_event_id = ""
     multiplexes = False
 
     def __init__(

@@ -210,6 +210,11 @@ class Spec(msgspec.Struct, frozen=True):
         """Whether the profile says how a conversation is resumed after a reconnect."""
         return self.resume is not None or "restore" in self.send
 
+    @property
+    def resumes_by_event_id(self) -> bool:
+        """Whether a connection that resumes tells the id of an event after which it goes on."""
+        return "last_event_id" in self.named_at_opening(resumes=True)
+
     def shows(self, control: str) -> bool:
         """Whether frames are read as this control."""
         return any(name == control for name, _ in self.controls)

@@ -39,6 +39,15 @@ def beside_another_user(url: str) -> Seen:
         return seen(bashir.run())
 
 
+def resumed_by_another_user(url: str) -> Seen:
+    """What comes on Bashir's channel after the first event of Ada's answer."""
+    with channel(url) as ada:
+        ada.post(asked(SUM))
+        first = ada.run()[0]
+    with channel(url, "bashir", last_id=first["id"]) as bashir:
+        return seen([next(bashir.events)])
+
+
 def after_an_answer(url: str) -> Seen:
     """How the channel goes on after an answer."""
     with channel(url) as ada:
@@ -55,5 +64,9 @@ CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "channel_resumes_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] == 4),
     "channel_ids_lag_behind": (resumed, lambda seen: seen.events[0]["seq"] == 2),
     "channel_mixes_users": (beside_another_user, lambda seen: "ada" in {event["user_id"] for event in seen.events}),
+    "channel_resumed_by_any_user": (
+        resumed_by_another_user,
+        lambda seen: [event["user_id"] for event in seen.events] == ["ada"],
+    ),
     "channel_ends_with_an_answer": (after_an_answer, lambda seen: seen.frames == ["the end"]),
 }

@@ -50,6 +50,20 @@ def two_threads(here: Talk) -> Talk:
     return here
 
 
+def answered_to_ada(here: Talk) -> Talk:
+    return opened(here).ask("q1", Expect()).started().thinking().completed()
+
+
+def again_to_bashir(here: Talk, connection: str, *, ask: bool = False) -> Talk:
+    """The answer to Bashir's request, which he has sent on this connection (`ask`), or that comes once more on it."""
+    named = {"connection": connection, "user": "user-bashir", "thread": "t2", "request": "q2"}
+    if ask:
+        here.ask("q2", Expect(), connection)
+    for seq, show in enumerate((here.started, here.thinking, here.completed), 1):
+        show("r2", **named, seq=seq)
+    return here
+
+
 def rest_of_two(here: Talk) -> Talk:
     for run, thread in (("r1", "t1"), ("r2", "t2")):
         named = {"connection": "c2", "request": f"q{run[1]}", "thread": thread}
@@ -120,6 +134,12 @@ TRACES: list[tuple[str, Play, set[str]]] = [
      {"CONTINUITY-2"}),
     ("the last event id of another user is refused",
      lambda t: posted(t.open(ready=False, foreign="Bashir", resumes="t2", last_seq=1), 403, request=None), set()),
+    ("the last event id of another user brings the rest of their answer",
+     lambda t: answered_to_ada(t).open("Bashir", "c2", ready=False, foreign="Ada", resumes="t1")
+     .completed(connection="c2", seq=3), {"REFUSAL-2", "ISOLATION-2"}),
+    ("the last event id of another user means an earlier place of the user's own",
+     lambda t: again_to_bashir(again_to_bashir(opened(answered_to_ada(t), "c2", user="Bashir"), "c2", ask=True)
+     .open("Bashir", "c3", ready=False, foreign="Ada", resumes="t1"), "c3").timeout("refusal", 2.0, "c3"), set()),
     ("an expired token: both are refused", lambda t: unwelcome(t, 401, 401), set()),
     ("an expired token: the channel answers with another status", lambda t: unwelcome(t, 500), {"REFUSAL-1"}),
     ("an expired token: the POST is accepted", lambda t: unwelcome(t, 401, 202).timeout("refusal", 2.0), {"REFUSAL-1"}),

@@ -17,6 +17,7 @@ from greenlight_gate.backend.defects import (
     resilience_restores,
     security,
     security_access,
+    security_channel,
     stack,
     stress,
 )
@@ -40,6 +41,7 @@ FAMILIES = (
     resilience_restores,
     security,
     security_access,
+    security_channel,
     stack,
     stress,
 )

@@ -59,6 +59,39 @@ class ForeignAccess:
         for last_seq in (0, 1):
             self._reach(user, "restore", self.world.last(owner), last_seq=last_seq)
 
+    def resume_from_event_of(self, owner: str, user: str) -> None:
+        """The user connects with the id of an early event of another user's answer, as if it had come to them.
+
+        Its owner has done so before, and received what came after it.
+        """
+        question, event_id = self._resume_from_event(owner)
+        mine = self.world.tab(user)
+        if event_id in (mine.first_event_id, mine.last_event_id):
+            raise NotExercised(f"events of {user} have the same ids as those of {owner}, which name nothing therefore")
+        naming = _after_event(question, event_id)._replace(foreign=owner)
+        self._open(user, "resume", naming, question, {})
+
+    def _resume_from_event(self, owner: str) -> tuple[UserRequest, str]:
+        """The owner has a request answered in a tab of its own, and connects again with the first id that came there.
+
+        Returns the request and the id. Raises NotExercised if nothing comes then.
+        """
+        world = self.world
+        name = world.suite.target.name
+        if not world.suite.profile.spec.resumes_by_event_id:
+            raise NotExercised(f"{name} resumes by no id of an event ([resume])", "resume")
+        world.connect(owner)
+        tab = len(world.sessions[owner])
+        question = world.ask(owner, world.suite.first_prompt, tab=tab)
+        world.wait(question)
+        event_id = world.tab(owner, tab).first_event_id
+        if not event_id or question.thread is None:
+            raise NotExercised(f"{name} sends events without an id, or of no conversation", "resume")
+        world.reconnect(owner, tab, _after_event(question, event_id))
+        if not world.call(world.tab(owner, tab).wait_event()):
+            raise NotExercised(f"{owner} receives nothing after the id of an early event, so that nobody else would")
+        return question, event_id
+
     def send_stop_to(self, owner: str, user: str) -> None:
         """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since.
 
@@ -246,3 +279,10 @@ class ForeignAccess:
         self.approvals.answer(owner, approves=True)
         self.world.wait(question)
         return question.answer is not None
+
+
+def _after_event(question: UserRequest, event_id: str) -> Naming:
+    """What a connection names that goes on behind an event of the answer to a request."""
+    first = min((event.seq for event in question.events if event.seq is not None), default=0)
+    values = {"thread": question.thread, "run": question.run, "last_seq": first, "last_event_id": event_id}
+    return Naming(values, question.thread, resumes=True)

@@ -124,9 +124,9 @@ class World(Users):
         self._past.append(session)
         self.call(session.close())
 
-    def reconnect(self, user: str) -> None:
-        """Closes the connection of a user's first tab, and opens another one in it."""
-        self.call(self._renewed(user, 1))
+    def reconnect(self, user: str, tab: int = 1, naming: Naming = NOTHING_NAMED) -> None:
+        """Closes the connection of a user's tab, and opens another one in it. `naming`: what that resumes."""
+        self.call(self._renewed(user, tab, naming))
 
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""

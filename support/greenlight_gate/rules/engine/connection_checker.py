@@ -153,6 +153,8 @@ class ConnectionChecker:
         """The connection itself names what belongs to another user: it may be refused in its handshake, or later."""
         self.attempted(attempt)
         self.connection_rules.promised = False
+        # Behind an id that means another place for this user, their own events may come again.
+        self.correlation.tabs_share = True
 
     def asked(self, ask: Request) -> None:
         """A request was sent."""

@@ -1,0 +1,25 @@
+"""Defects in the access to channels; over a WebSocket, and where each request has a stream, none of them shows."""
+
+from greenlight_gate.backend.channel import ChannelConnection
+from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.frames import Body, Outgoing
+from greenlight_gate.backend.runs import AgentRun
+
+
+@defect("acting", "REFUSAL-2")
+def channel_resumed_by_any_user(connection: ServedConnection, message: Body, user_id: str) -> str:
+    """After the id of another user's event as Last-Event-ID, the rest of that user's conversation comes."""
+    thread_id = message.get("thread_id")
+    # Of a thread that is resumed by an id, the channel knows already how far it has got.
+    if not isinstance(connection, ChannelConnection) or thread_id not in connection.positions:
+        return user_id
+    owner: str | None = connection.hub.notes.get("owners", {}).get(thread_id)
+    return user_id if owner is None or message["type"] != "session_restore" else owner
+
+
+@also("channel_resumed_by_any_user", "draft")
+def _note_owner(run: AgentRun, event: Outgoing) -> list[Outgoing]:
+    if run.connection is not None:
+        run.connection.hub.notes.setdefault("owners", {})[run.thread_id] = run.user_id
+    return [event]
