@@ -13,6 +13,11 @@ def connects_with(context: Context, user: str, token: str) -> None:
     access_attempts_of(context).connect_with(user, token)
 
 
+@when("{user:User} resumes the conversation with {token:InvalidToken}")
+def resumes_with(context: Context, user: str, token: str) -> None:
+    access_attempts_of(context).resume_with(user, token)
+
+
 @then("{user:User}'s connection is refused")
 def is_refused(context: Context, user: str) -> None:
     demand("REFUSAL-1", access_attempts_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")

@@ -27,6 +27,11 @@ def resumes_from_event_of(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).resume_from_event_of(owner, user)
 
 
+@when("{user:User} sends a question to the address of {owner:User}'s channel")
+def sends_to_channel_of(context: Context, user: str, owner: str) -> None:
+    foreign_access_of(context).send_to_channel_of(owner, user)
+
+
 @when("{user:User} tries to stop {owner:User}'s run")
 def tries_to_stop(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).send_stop_to(owner, user)

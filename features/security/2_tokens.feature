@@ -38,6 +38,19 @@ Feature: Only a valid token gives access
         | a token in the URL as jwt                     |
         | a token that was signed out                   |
 
+    Scenario Outline: Resuming a conversation with <token> is refused
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada resumes the conversation with <token>
+      Then Ada's connection is refused
+      And Ada connects with a valid token and receives the right answer
+
+      Examples:
+        | token                          |
+        | no token                       |
+        | a token signed with another key |
+        | an expired token               |
+
   Rule: Access ends when the token expires
 
     Example: An idle connection loses access when its token expires

@@ -24,6 +24,12 @@ Feature: A user has no access to another user's conversation
       Then Bashir is refused, or served without Ada's data
       And Ada receives the right answer to another question
 
+    Example: A message to the address of another user's channel is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Bashir sends a question to the address of Ada's channel
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer to another question
+
     Example: Stopping another user's run is refused
       Given Ada and Bashir are each in a conversation of their own
       When Ada begins a question that takes long

@@ -161,6 +161,12 @@ _BY_SCENARIO = {
         thread_of_nobody_once_its_owner_left""",
     "security/3: A question with the id of another user's answered request receives nothing of that answer": """
         answers_cached_by_request_id""",
+    "security/2: Resuming a conversation with a token signed with another key is refused": """
+        signature_not_checked_on_resume""",
+    "security/2: Resuming a conversation with no token is refused": "no_token_accepted_on_resume",
+    "security/2: Resuming a conversation with an expired token is refused": "expired_token_accepted_on_resume",
+    "security/3: A message to the address of another user's channel is refused": """
+        channel_address_in_place_of_a_token""",
     "security/3: Resuming from the id of another user's event is refused": "channel_resumed_by_any_user",
     "security/3: Stopping another user's run is refused": "foreign_stop_accepted",
     "stress/1: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
@@ -236,6 +242,8 @@ HTTP_DEFECTS: Mapping[str, frozenset[str]] = {"sse": frozenset({
 }), "channel": frozenset({
     "channel_misses_the_first_event", "channel_resumes_one_event_too_late", "channel_ids_lag_behind",
     "channel_mixes_users", "channel_ends_with_an_answer", "channel_resumed_by_any_user",
+    "no_token_accepted_on_resume", "signature_not_checked_on_resume", "expired_token_accepted_on_resume",
+    "channel_address_in_place_of_a_token",
 })}  # fmt: skip
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})

@@ -1,6 +1,7 @@
 """Whether a client is admitted: what its request shows, and whose token that is."""
 
 import asyncio
+from dataclasses import replace
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -24,7 +25,8 @@ def attempt_of(connection: HTTPConnection, subprotocols: list[str] | None = None
     """What a request shows of who sends it."""
     client = connection.client.host if connection.client else ""
     shown, query = connection.headers.get("authorization", ""), connection.query_params.multi_items()
-    return read_attempt(shown, subprotocols or (), query, client)
+    attempt = read_attempt(shown, subprotocols or (), query, client)
+    return replace(attempt, path=connection.url.path, resumes="last-event-id" in connection.headers)
 
 
 async def signed_in(hub: Hub, request: Request) -> tuple[Identity, str] | Response:

@@ -34,7 +34,7 @@ class Identity:
 class Attempt:
     """The token of an upgrade request, and where it was ("header", "subprotocol", "query" or "").
 
-    `name`: of its item in the query.
+    `name`: of its item in the query. `path`: of the request; `resumes`: it has a Last-Event-ID.
     """
 
     token: str
@@ -42,6 +42,8 @@ class Attempt:
     subprotocol: str | None
     client: str
     name: str = ""
+    path: str = ""
+    resumes: bool = False
 
 
 def read_attempt(

@@ -25,6 +25,8 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" connects with a token that was signed out$", ("logout",)),
     (r"second tab restores |other tab follows |asks to restore | leaves once a tool has started, ", ("resume",)),
     (r" resumes from ", ("resume",)),
+    (r" resumes the conversation with ", ("authentication", "resume")),
+    (r" to the address of .* channel$", ("endpoint_needs_token",)),
     (r"^that answer is |reloads the page |connection is lost and restored ", RUN_RESUMED),
     (r"^all of them reconnect at the same moment$|, and is reopened on the other replica$", RUN_RESUMED),
     (r"client sends a ping\b", ("ping",)),

@@ -64,6 +64,7 @@ _OTHERS = {
     HTTP: "requests by HTTP, which reverse proxies act on",
     "one_run_per_request": "a promise of the profile: a request that is sent again starts no second run",
     "unbuffered": "a promise of the profile: streams tell proxies not to buffer them",
+    "endpoint_needs_token": "a promise of the profile: the address of a channel is not enough to send a message",
     "model": "a scripted model that fails when it is asked to ([model])",
     STRESS: "`limits.allow_stress = true`",
     f"{SEND}stop": "a frame of the profile",

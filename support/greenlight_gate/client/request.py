@@ -129,6 +129,11 @@ class UserRequest:
         return bool(self.events)
 
     @property
+    def first_seq(self) -> int:
+        """The number of the first event that has one; 1 without."""
+        return min((event.seq for event in self.events if event.seq is not None), default=1)
+
+    @property
     def has_end(self) -> bool:
         """Whether the end of the run came."""
         return self.outcome is not None and self.outcome.ended_by is not None
@@ -171,3 +176,11 @@ def resuming(
         "thread": question.thread, "run": question.run, "last_seq": last_seq, "last_event_id": last_event_id or None,
     }  # fmt: skip
     return Naming(values, question.thread, last_seq, resumes=True, also=also or {})
+
+
+def after_event(question: UserRequest, event_id: str) -> Naming:
+    """What a connection names that goes on behind the first event of the answer to a request, by the id of that event.
+
+    From which number on that is, is not known for sure.
+    """
+    return resuming(question, question.first_seq, last_event_id=event_id)._replace(last_seq=None)

@@ -177,14 +177,19 @@ class Session:
     async def _ask_unwelcome(self) -> int:
         """Sends a request that has to be refused for its token: without one, nothing refuses a tab by HTTP.
 
-        Beside a channel that was accepted, none is sent: that is what has to be refused. Nor is one whose address only
-        a channel gives. Returns how many messages came before.
+        It is the one that resumes a conversation, where that is what is tried. Beside a channel that was accepted, none
+        is sent: that is what has to be refused. Nor is one to an address that only a channel gives, unless one has
+        given it to the user before. Returns how many messages came before.
         """
         spec, before = self.profile.spec, len(self.inbox.controls)
-        if spec.connection.by_channel and (spec.endpoints or not self._answered(0, "error")):
+        knows_address = spec.endpoints <= self.values.keys()
+        if spec.connection.by_channel and not (knows_address and self._answered(0, "error")):
             return 0
-        values = {"request": uuid.uuid4().hex, "prompt": "hello", "thread": None}
-        await self.send(self.template("start"), values, to="start", what="hello")
+        values: dict[str, Any] = {"request": uuid.uuid4().hex, "prompt": "hello", "thread": None}
+        what = "restore" if self.naming.resumes and spec.connection.has_stream_for_each else "start"
+        if what == "restore":
+            values["thread"] = self.naming.thread
+        await self.send(self.template(what), values, to=what, what="hello")
         return before
 
     async def _within(self, opening: Coroutine[Any, Any, None], timeout_s: float) -> None:

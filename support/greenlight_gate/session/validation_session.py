@@ -79,6 +79,7 @@ RUN_RESUMED = ("resume", RESUME_IN_RUN)
 HTTP = "http"
 _PROMISED = {
     "one_run_per_request": "does not promise one run for a request that is sent twice",
+    "endpoint_needs_token": "does not promise that messages to the address of a channel need the token of its user",
     "unbuffered": "does not promise that answers tell proxies not to buffer them",
 }
 log = logging.getLogger("greenlight")

@@ -14,6 +14,7 @@ OPTIONAL = frozenset(
     {
         "approval", "unanswered_approval", "edited", "moderated", "early_stop", "logout", "replicas", "services",
         "one_run_per_request", "resume", "resume_in_run", "model", "model_calls", "http", "unbuffered",
+        "endpoint_needs_token",
     }
 )  # fmt: skip
 _MOST_REASONS = 3

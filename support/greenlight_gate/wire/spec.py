@@ -80,6 +80,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `one_run_per_request`: a request that is sent again while it is in progress, with the same id, starts no second run.
     `unbuffered`: by HTTP, streams tell proxies not to buffer them, by the header `X-Accel-Buffering: no` of nginx.
+    `endpoint_needs_token`: a message to the address that a channel has given is refused without the token of its user.
     `runs_outlive_tokens`: what is in progress when the token expires may finish; access ends after that.
     `runs_end_with_connection`: a run ends, its calls to the model included, when the connection of its request does.
     `tabs_share_events`: each tab receives the events of all runs of its user, whichever tab has asked.
@@ -91,6 +92,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap_free_seq: bool = False
     one_run_per_request: bool = False
     unbuffered: bool = False
+    endpoint_needs_token: bool = False
     runs_outlive_tokens: bool = False
     runs_end_with_connection: bool = False
     tabs_share_events: bool = False

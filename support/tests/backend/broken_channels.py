@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 
 from support.tests.backend.broken_conversations import SUM, Scenario, Seen
-from support.tests.backend.broken_streams import OPEN, asked
+from support.tests.backend.broken_streams import OPEN, asked, client
 from support.tests.backend.channels import channel
-from support.tests.backend.users import Event
+from support.tests.backend.users import Event, token_of
 
 
 def seen(events: list[Event]) -> Seen:
@@ -48,6 +49,24 @@ def resumed_by_another_user(url: str) -> Seen:
         return seen([next(bashir.events)])
 
 
+def sent_to_another_channel(url: str) -> Seen:
+    """The status of what Bashir posts to the address of Ada's channel."""
+    with channel(url) as ada, channel(url, "bashir") as bashir:
+        return Seen([str(bashir.post(asked(SUM), ada.endpoint).status_code)])
+
+
+def resumed_with(**forged: Any) -> Scenario:
+    """The status of a channel that is opened with a Last-Event-ID and this token; without one, if nothing is said."""
+
+    def scenario(url: str) -> Seen:
+        with client(url) as http:
+            shown = {"Authorization": f"Bearer {token_of('ada', **forged)}" if forged else ""}
+            with http.stream("GET", "/events", headers={**shown, "Last-Event-ID": "t:1"}) as answer:
+                return Seen([str(answer.status_code)])
+
+    return scenario
+
+
 def after_an_answer(url: str) -> Seen:
     """How the channel goes on after an answer."""
     with channel(url) as ada:
@@ -59,6 +78,10 @@ def after_an_answer(url: str) -> Seen:
             return Seen([OPEN])
 
 
+def was_opened(seen: Seen) -> bool:
+    return seen.frames == ["200"]
+
+
 CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "channel_misses_the_first_event": (talked, lambda seen: not seen.of("agent_started")),
     "channel_resumes_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] == 4),
@@ -68,5 +91,9 @@ CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
         resumed_by_another_user,
         lambda seen: [event["user_id"] for event in seen.events] == ["ada"],
     ),
+    "channel_address_in_place_of_a_token": (sent_to_another_channel, lambda seen: seen.frames == ["202"]),
+    "no_token_accepted_on_resume": (resumed_with(), was_opened),
+    "signature_not_checked_on_resume": (resumed_with(secret="x" * 32), was_opened),
+    "expired_token_accepted_on_resume": (resumed_with(lifetime_s=-60), was_opened),
     "channel_ends_with_an_answer": (after_an_answer, lambda seen: seen.frames == ["the end"]),
 }

@@ -30,7 +30,8 @@ def opened(here: Talk, connection: str = "c1", **values: object) -> Talk:
 
 
 def posted(here: Talk, status: int = 202, **values: object) -> Talk:
-    return here.add(Responded, "c1", status=status, **{"after_ms": 5.0, "request": "q1", **values})
+    connection = str(values.pop("connection", "c1"))
+    return here.add(Responded, connection, status=status, **{"after_ms": 5.0, "request": "q1", **values})
 
 
 def ended(here: Talk) -> Talk:
@@ -140,6 +141,10 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("the last event id of another user means an earlier place of the user's own",
      lambda t: again_to_bashir(again_to_bashir(opened(answered_to_ada(t), "c2", user="Bashir"), "c2", ask=True)
      .open("Bashir", "c3", ready=False, foreign="Ada", resumes="t1"), "c3").timeout("refusal", 2.0, "c3"), set()),
+    ("an expired token: what was lost is not resumed",
+     lambda t: posted(half(t).cut("RST").close("nobody", None).open(
+         connection="c2", ready=False, unwelcome="an expired token", resumes="t1", last_seq=1
+     ), 401, connection="c2", request=None), set()),
     ("an expired token: both are refused", lambda t: unwelcome(t, 401, 401), set()),
     ("an expired token: the channel answers with another status", lambda t: unwelcome(t, 500), {"REFUSAL-1"}),
     ("an expired token: the POST is accepted", lambda t: unwelcome(t, 401, 202).timeout("refusal", 2.0), {"REFUSAL-1"}),

@@ -50,7 +50,7 @@ def test_every_gap_that_can_be_accepted_is_explained() -> None:
 
 def test_what_does_not_count_where_it_is_missing_is_named() -> None:
     # Of the profile, of how the target is reached, or of the backend.
-    promises = {"one_run_per_request", "resume_in_run", "http", "unbuffered", "model_calls"}
+    promises = {"one_run_per_request", "resume_in_run", "http", "unbuffered", "model_calls", "endpoint_needs_token"}
     explained = TEXT[TEXT.index("# Missing events") : TEXT.index("[thresholds]")]
 
     assert promises < OPTIONAL < {*NEEDS, *promises}

@@ -213,6 +213,7 @@ def test_the_profile_over_a_channel_differs_from_the_default_only_where_it_has_t
         tomllib.loads((PROFILES / f"{name}.toml").read_text()) for name in ("agent-events", "agent-events-channel")
     )
     assert over_channel["promises"].pop("unbuffered")
+    assert over_channel["promises"].pop("endpoint_needs_token")
     for message in over_channel["send"].values():
         assert message.pop("http") == {"path": "{endpoint}"}
     for part in ("name", "connection", "resume", "handshake", "refusals"):

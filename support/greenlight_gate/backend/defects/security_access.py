@@ -100,6 +100,25 @@ def expired_token_accepted(hub: Hub, attempt: Attempt, identity: Identity | None
     return identity or _leniently(hub, attempt, "exp")
 
 
+@defect("credentials", "REFUSAL-1")
+def no_token_accepted_on_resume(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """Where a client resumes by a Last-Event-ID, it is accepted without a token."""
+    return no_token_accepted(hub, attempt, identity) if attempt.resumes else identity
+
+
+@defect("credentials", "REFUSAL-1")
+def signature_not_checked_on_resume(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """Where a client resumes by a Last-Event-ID, the signature of its token is not checked."""
+    return bad_signature_accepted(hub, attempt, identity) if attempt.resumes else identity
+
+
+@defect("credentials", "REFUSAL-1")
+def expired_token_accepted_on_resume(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """Where a client resumes by a Last-Event-ID, an expired token is accepted."""
+    return expired_token_accepted(hub, attempt, identity) if attempt.resumes else identity
+
+
+@also("expired_token_accepted_on_resume", "expiry")
 @also("expired_token_accepted", "expiry")
 def _no_end_in_the_past(connection: ServedConnection, expires_at: float | None) -> float | None:
     return None if expires_at is not None and expires_at <= time.time() else expires_at

@@ -1,10 +1,17 @@
 """Defects in the access to channels; over a WebSocket, and where each request has a stream, none of them shows."""
 
+import re
+import time
+
 from greenlight_gate.backend.channel import ChannelConnection
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import Body, Outgoing
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
+from greenlight_gate.backend.tokens import Attempt, Identity
+
+_MESSAGES = re.compile(r"/connections/([^/]+)/messages")
 
 
 @defect("acting", "REFUSAL-2")
@@ -23,3 +30,11 @@ def _note_owner(run: AgentRun, event: Outgoing) -> list[Outgoing]:
     if run.connection is not None:
         run.connection.hub.notes.setdefault("owners", {})[run.thread_id] = run.user_id
     return [event]
+
+
+@defect("credentials", "REFUSAL-2", "REFUSAL-1")
+def channel_address_in_place_of_a_token(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """A message to the address of a channel is taken for one of the channel's user, whatever its token is."""
+    found = _MESSAGES.fullmatch(attempt.path)
+    channel = hub.connections.get(found[1]) if found is not None else None
+    return identity if channel is None else Identity(channel.user_id, "", time.time() + hub.settings.token_ttl_s)

@@ -8,11 +8,13 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import ANOTHER_NAME, FORGERIES, short_token
+from greenlight_gate.client.request import after_event, resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.access import Token
+from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 SIGNED_OUT = "a token that was signed out"
 ENDED = "a token that has expired since"
@@ -40,7 +42,34 @@ class AccessAttempts:
         if kind == ANOTHER_NAME:
             self.world.call(self.world.tab(user).close())
 
-    async def _connect_with(self, user: str, kind: str) -> None:
+    def resume_with(self, user: str, kind: str) -> None:
+        """The user tries to resume their last conversation with an invalid token, after they have with a valid one.
+
+        That is the connection or the request by which the profile resumes. Over a channel, a message follows to the
+        address that was given to them, if the profile promises that this alone is not enough.
+        """
+        world = self.world
+        world.need("authentication", "resume")
+        profile, question = world.suite.profile, world.last(user)
+        spec = profile.spec
+        event_id = world.session_of(question).first_event_id
+        if question.thread is None or (spec.resumes_by_event_id and not event_id):
+            raise NotExercised(f"the answer to {question.text!r} names no conversation that could be resumed")
+        by_id = spec.resumes_by_event_id
+        naming = after_event(question, event_id) if by_id else resuming(question, question.first_seq - 1)
+        if spec.resume is not None:
+            world.reconnect(user, naming=naming)
+        elif not spec.connection.has_stream_for_each:
+            how = "resumes conversations by messages on a connection that is open, and by no address of their own"
+            raise NotExercised(f"{profile.name} {how}", "resume")
+        elif not world.restore(user, question, tab=1):
+            raise NotExercised(f"{user} cannot resume the conversation with a valid token either")
+        known = world.tab(user).values
+        endpoints = spec.endpoints if profile.promises.endpoint_needs_token else ()
+        given = {name: known[name] for name in endpoints if name in known}
+        world.call(self._connect_with(user, kind, naming._replace(values={**naming.values, **given})))
+
+    async def _connect_with(self, user: str, kind: str, naming: Naming = NOTHING_NAMED) -> None:
         suite, persona = self.world.suite, self.world.persona(user)
         if kind == SIGNED_OUT:
             self.world.need("logout")
@@ -59,7 +88,7 @@ class AccessAttempts:
         session = self.world.new_session(user)
         session.user_id = None
         try:
-            await session.connect(token, suite.tls, unwelcome=kind)
+            await session.connect(token, suite.tls, unwelcome=kind, naming=naming)
         except NotConnected:
             return  # as expected; the rules judge how the refusal was done
 

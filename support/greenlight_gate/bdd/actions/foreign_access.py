@@ -12,7 +12,7 @@ from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.request import UserRequest, after_event
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Closed, Opened, Sent
@@ -68,7 +68,7 @@ class ForeignAccess:
         mine = self.world.tab(user)
         if event_id in (mine.first_event_id, mine.last_event_id):
             raise NotExercised(f"events of {user} have the same ids as those of {owner}, which name nothing therefore")
-        naming = _after_event(question, event_id)._replace(foreign=owner)
+        naming = after_event(question, event_id)._replace(foreign=owner)
         self._open(user, "resume", naming, question, {})
 
     def _resume_from_event(self, owner: str) -> tuple[UserRequest, str]:
@@ -87,10 +87,25 @@ class ForeignAccess:
         event_id = world.tab(owner, tab).first_event_id
         if not event_id or question.thread is None:
             raise NotExercised(f"{name} sends events without an id, or of no conversation", "resume")
-        world.reconnect(owner, tab, _after_event(question, event_id))
+        world.reconnect(owner, tab, after_event(question, event_id))
         if not world.call(world.tab(owner, tab).wait_event()):
             raise NotExercised(f"{owner} receives nothing after the id of an early event, so that nobody else would")
         return question, event_id
+
+    def send_to_channel_of(self, owner: str, user: str) -> None:
+        """The user sends a request of their own to the address of another user's channel, which that user has used."""
+        world = self.world
+        world.need("endpoint_needs_token")
+        question = world.ask(owner, world.suite.first_prompt)
+        world.wait(question)
+        theirs, own = world.session_of(question).values, world.tab(user).values
+        endpoints = world.suite.profile.spec.endpoints
+        given = {name: theirs[name] for name in endpoints if theirs.get(name) not in (None, own.get(name))}
+        if question.answer is None or not given:
+            raise NotExercised(f"{owner} has no address of their own at which messages are answered")
+        text = world.suite.target.question(world.suite.first_prompt, world.canary(user))
+        named = {"thread": None, "run": None, "prompt": text, **given}
+        world.call(world.tab(user).send_foreign("start", owner, named))
 
     def send_stop_to(self, owner: str, user: str) -> None:
         """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since.
@@ -279,10 +294,3 @@ class ForeignAccess:
         self.approvals.answer(owner, approves=True)
         self.world.wait(question)
         return question.answer is not None
-
-
-def _after_event(question: UserRequest, event_id: str) -> Naming:
-    """What a connection names that goes on behind an event of the answer to a request."""
-    first = min((event.seq for event in question.events if event.seq is not None), default=0)
-    values = {"thread": question.thread, "run": question.run, "last_seq": first, "last_event_id": event_id}
-    return Naming(values, question.thread, resumes=True)

@@ -450,10 +450,10 @@ class World(Users):
         self.need("resume")
         if question.thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
-        first = min((event.seq for event in question.events if event.seq is not None), default=1)
+        since = question.first_seq - 1
         if not self.suite.profile.can_send("restore"):
-            self.call(self._renewed(user, tab, resuming(question, first - 1)))
-        return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
+            self.call(self._renewed(user, tab, resuming(question, since)))
+        return self.call(self.tab(user, tab).restore(question.thread, since, question.run))
 
     def stop(self, question: UserRequest, *, times: int = 1) -> None:
         """Sends so many stops of a run at once, and does not wait."""

@@ -192,7 +192,7 @@ class TraceChecker:
         if opened.foreign:
             thread = f"thread {opened.resumes}" if opened.resumes is not None else "a conversation"
             checker.opened_for(ForeignAttempt(opened.n, opened.foreign, thread, opened.resumes, None, by_opening=True))
-        elif opened.resumes is not None:
+        elif opened.resumes is not None and not opened.unwelcome:
             checker.restoring(opened.resumes, opened.last_seq, opened.at)
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
@@ -353,7 +353,8 @@ def _sent_in_run(checker: ConnectionChecker, sent: Sent) -> None:
 
 
 def _attempt(sent: Sent) -> ForeignAttempt:
-    named = f"run {sent.run}" if sent.what in ("stop", "respond") else f"thread {sent.thread}"
+    where = f"thread {sent.thread}" if sent.thread is not None else "a conversation"
+    named = f"run {sent.run}" if sent.what in ("stop", "respond") else where
     thread = sent.thread if sent.claims is None else None
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
