@@ -51,7 +51,7 @@ from greenlight_gate.cli.init_trial import (
     unknown_profile,
 )
 from greenlight_gate.cli.options import HERE, command_of, folder
-from greenlight_gate.cli.recordings import lines_of, recording, redaction
+from greenlight_gate.cli.recordings import captured
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import FIVE
 from greenlight_gate.session.compatibility import shows_token
@@ -60,7 +60,6 @@ from greenlight_gate.targets.sections import Invalid
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.drafting import draft as drafted
-from greenlight_gate.wire.har import capture_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError, Spec
 
@@ -449,12 +448,10 @@ class _Dialogue:
         return texts
 
     def _captured(self, path: Path) -> list[bytes]:
-        if path.suffix == ".har":
-            try:
-                return list(capture_of(recording(path, "a HAR file"), redaction, "").lines)
-            except CaptureError as error:
-                raise Misconfigured(f"{path}: {error}") from error
-        return lines_of(path)
+        try:
+            return captured(path)
+        except CaptureError as error:
+            raise Misconfigured(f"{path}: {error}") from error
 
     def _say(self, mark: str, text: str) -> None:
         colour = {"ok": "green", "!!": "bold yellow"}.get(mark, "dim")

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import Parser, command_of
-from greenlight_gate.cli.recordings import PATIENT, lines_of, recording, redaction
+from greenlight_gate.cli.recordings import PATIENT, captured, recording, redaction
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import EventKind
@@ -24,6 +24,7 @@ from greenlight_gate.wire.compiled_rules import rules_of
 from greenlight_gate.wire.drafting import draft
 from greenlight_gate.wire.har import capture_of
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.saved_answer import capture_of_answer
 from greenlight_gate.wire.spec import ProfileError
 
 
@@ -44,8 +45,8 @@ def add(commands: Any) -> None:
         help="a profile file, or the name of an included profile (example: greenlight profile check agno)",
     )
     check.add_argument(
-        "capture", nargs="?", type=Path, metavar="CAPTURE.jsonl",
-        help="recorded frames, as written by `greenlight doctor --record` "
+        "capture", nargs="?", type=Path, metavar="CAPTURE",
+        help="recorded frames, as written by `greenlight doctor --record`, or a browser's export (.har) "
         "(default: none; example: greenlight profile check mine.toml capture.jsonl)",
     )  # fmt: skip
     draft = command_of(
@@ -56,21 +57,27 @@ def add(commands: Any) -> None:
     draft.add_argument(
         "capture",
         type=Path,
-        metavar="CAPTURE.jsonl",
-        help="recorded frames (example: greenlight profile draft capture.jsonl)",
+        metavar="CAPTURE",
+        help="recorded frames (.jsonl), or a browser's export (.har) (example: greenlight profile draft capture.jsonl)",
     )
     taken = command_of(
-        actions, "capture", "print the WebSocket frames of a browser's export (HAR) as a capture, credentials replaced",
-        "greenlight profile capture chat.har > capture.jsonl",
+        actions, "capture", "print what a browser's export (HAR), or the output of `curl -N`, holds as a capture, "
+        "credentials replaced", "greenlight profile capture chat.har > capture.jsonl",
     )  # fmt: skip
     taken.add_argument(
-        "har", type=Path, metavar="FILE.har",
-        help="what 'Export HAR' in the Network panel of Chromium or Edge writes, or Playwright, or mitmproxy "
-        "(example: greenlight profile capture chat.har)",
+        "file", type=Path, metavar="FILE",
+        help="what 'Export HAR' in the Network panel of Chromium or Edge writes, or Playwright, or mitmproxy; with "
+        "--asked, what `curl -N` or `curl -N -i` has printed (example: greenlight profile capture chat.har)",
     )  # fmt: skip
     taken.add_argument(
         "--url", default="", metavar="TEXT",
-        help="only connections whose url contains this (default: all; example: --url /ws/chat)",
+        help="only connections whose url contains this (default: all); with --asked, where it was sent "
+        "(example: --url /ws/chat)",
+    )  # fmt: skip
+    taken.add_argument(
+        "--asked", default="", metavar="FILE|JSON",
+        help="FILE is the output of `curl -N`: the body that was sent "
+        """(example: greenlight profile capture answer.txt --asked '{"text": "Hi"}' --url http://127.0.0.1:9000/chat)""",
     )  # fmt: skip
 
 
@@ -79,7 +86,7 @@ def profile(options: argparse.Namespace) -> int:
     if options.action == "draft":
         return _draft(options.capture)
     if options.action == "capture":
-        return _capture(options.har, options.url)
+        return _capture(options.file, options.url, options.asked)
     _, text = profile_text(options.file, Path())
     try:
         checked = Profile.from_toml(text)
@@ -94,7 +101,7 @@ def profile(options: argparse.Namespace) -> int:
             soft_wrap=True,
         )
         return 0
-    return _read(checked, options.capture, console)
+    return _read(checked, options.file, options.capture, console)
 
 
 def _describe(checked: Profile, console: Console) -> None:
@@ -113,7 +120,7 @@ def _describe(checked: Profile, console: Console) -> None:
         console.print(f"      needs {name}: {escape(what)}", highlight=False, soft_wrap=True)
 
 
-def _read(checked: Profile, capture: Path, console: Console) -> int:
+def _read(checked: Profile, name: str, capture: Path, console: Console) -> int:
     records, epoch_s = _records(checked, capture)
     checker = TraceChecker(checked, PATIENT, epoch_s)
     summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
@@ -134,7 +141,7 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
         f"correct {broken_rules(checker.findings)}, in the backend or in the profile: expected and got are listed above"
     )
     step = "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else broken_here
-    step = 'put it into a target file (profile = "FILE.toml") and run greenlight doctor' if well else step
+    step = f'put it into a target file (profile = "{name}") and run greenlight doctor' if well else step
     step = step if summary.shown else "add [[event]] rules: not one event was read"
     console.print(f"\nNext: {escape(step)}", highlight=False, soft_wrap=True)
     return 0 if well else 1
@@ -142,14 +149,14 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
 
 def _records(checked: Profile, capture: Path) -> tuple[list[AnyRecord], float]:
     try:
-        return read_capture(lines_of(capture), checked.spec)
+        return read_capture(captured(capture), checked.spec)
     except CaptureError as error:
         raise Misconfigured(f"{capture}: {error}") from error
 
 
 def _draft(capture: Path) -> int:
     try:
-        text = draft(lines_of(capture))
+        text = draft(captured(capture))
     except CaptureError as error:
         raise Misconfigured(f"{capture}: {error}") from error
     sys.stdout.write(text)
@@ -160,14 +167,27 @@ def _draft(capture: Path) -> int:
     return 0
 
 
-def _capture(har: Path, url: str) -> int:
+def _capture(file: Path, url: str, asked: str) -> int:
     try:
-        taken = capture_of(recording(har, "a HAR file"), redaction, url)
+        if asked:
+            lines = _answer(file, url, asked)
+            said = f"{len(lines) - 1} messages of one answer"
+        else:
+            taken = capture_of(recording(file, "a HAR file"), redaction, url)
+            lines = taken.lines
+            said = f"{taken.frames} frames on {taken.connections} connections, {taken.credentials} credentials replaced"
     except CaptureError as error:
-        raise Misconfigured(f"{har}: {error}") from error
-    sys.stdout.write("".join(f"{line.decode()}\n" for line in taken.lines))
+        raise Misconfigured(f"{file}: {error}") from error
+    sys.stdout.write("".join(f"{line.decode()}\n" for line in lines))
     sys.stderr.write(
-        f"greenlight: {taken.frames} frames on {taken.connections} connections, {taken.credentials} credentials "
-        "replaced. What users typed is kept: read it before sharing. Next: greenlight profile draft CAPTURE.jsonl\n"
+        f"greenlight: {said}. What users typed is kept: read it before sharing. Next: greenlight profile draft "
+        "CAPTURE.jsonl\n"
     )
     return 0
+
+
+def _answer(file: Path, url: str, asked: str) -> list[bytes]:
+    if not url:
+        raise Misconfigured("--url: expected where it was sent, such as http://127.0.0.1:9000/chat")
+    body = asked.encode() if asked.lstrip().startswith(("{", "[")) else recording(Path(asked), "the body that was sent")
+    return capture_of_answer(recording(file, "the output of curl"), body, url, redaction)

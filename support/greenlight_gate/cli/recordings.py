@@ -7,6 +7,7 @@ from pathlib import Path
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.redactor import Redactor
 from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.wire.har import capture_of
 
 # A recording may contain pauses of any length, and nothing says how far its clock is from that of the backend.
 PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=math.inf)
@@ -31,6 +32,15 @@ def recording(path: Path, what: str) -> bytes:
 def lines_of(capture: Path) -> list[bytes]:
     """The lines of a capture. Raises Misconfigured."""
     return recording(capture, "recorded frames").splitlines()
+
+
+def captured(path: Path) -> list[bytes]:
+    """The lines of a capture, or of what a browser has exported (.har). Raises Misconfigured, CaptureError."""
+    return (
+        list(capture_of(recording(path, "a HAR file"), redaction, "").lines)
+        if path.suffix == ".har"
+        else lines_of(path)
+    )
 
 
 def redaction(found: Mapping[str, str]) -> Callable[[bytes], bytes]:

@@ -6,18 +6,14 @@ A stream consists of server-sent events or of lines of JSON. Which version of HT
 import re
 import time
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from greenlight_gate.findings import printable
 from greenlight_gate.transport.interface import HttpAnswer, NotOpened, Post
+from greenlight_gate.wire.by_http import MEDIA_TYPES, Framing
 from greenlight_gate.wire.event_stream import EventStream, LineStream, StreamError, StreamEvent
 
 monotonic = time.monotonic
-Framing = Literal["sse", "ndjson"]
-MEDIA_TYPES = {
-    "sse": ("text/event-stream",),
-    "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
-}
 BODILESS = ("GET", "DELETE")
 _MOST_BODY_BYTES = 262_144
 # Shorter fields and comments hold neither a canary nor a token.

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.findings import printable
 from greenlight_gate.targets.sections import HttpVersion
-from greenlight_gate.transport.exchange import MEDIA_TYPES, Framing
 from greenlight_gate.transport.http_connection import HttpConnection
 from greenlight_gate.transport.interface import (
     Accepted,
@@ -26,6 +25,7 @@ from greenlight_gate.transport.interface import (
     Post,
     Receiver,
 )
+from greenlight_gate.wire.by_http import MEDIA_TYPES, Framing
 
 if TYPE_CHECKING:
     from greenlight_gate.transport.http2_connection import Http2Connection

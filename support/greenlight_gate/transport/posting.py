@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from greenlight_gate.targets.sections import HttpVersion
-from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
 from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post, Receiver, Transport
 from greenlight_gate.transport.two_sockets import EventsSocket, TwoSockets
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
+from greenlight_gate.wire.by_http import Framing
 from greenlight_gate.wire.connecting import HttpAddress
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import fill, filled_or_none, quoted

@@ -3,6 +3,8 @@
 A capture is JSON lines: { "conn", "user", "dir": "in" | "out" | "http" | "ctl", "kind": "text" | "binary", "data", "t",
 "dt" }. `data` is the frame as JSON or text (binary: base64); of "http" it is { method, url, status, body, resp }, of
 "ctl" a close as { code, reason }. Only `dir` and `data` are needed; without `user`, each connection is a user's own.
+What was sent by HTTP has `http` as well, { method, url, status, type, resp }: the content type of its answer, and of an
+answer that is no stream what it says. Messages of an event stream are its events with their fields, or only their data.
 """
 
 import base64
@@ -15,9 +17,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, Sent
+from greenlight_gate.trace import LEAST_ERROR, AnyRecord, Closed, Expect, Opened, Received, Responded, Sent
+from greenlight_gate.wire.by_http import data_of, is_event, sent_by_http
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.codecs.chain import CodecChain
+from greenlight_gate.wire.event_stream import StreamError
 from greenlight_gate.wire.json_text import UnreadableError
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import EVERYWHERE
@@ -93,7 +97,9 @@ class _Captured:
     def _sent(self, entry: dict[str, Any]) -> list[Any]:
         """The values in a sent frame. Our own records show them as JSON already, each in a line."""
         if entry.get("record") == "sent":
-            return [_as_json(line) for line in str(entry.get("text", "")).splitlines()]
+            text = str(entry.get("text", ""))
+            by_http = sent_by_http(text)
+            return [_as_json(line) for line in (text if by_http is None else by_http[1]).splitlines()]
         data = entry.get("data")
         if not isinstance(data, str):
             return [data]
@@ -143,7 +149,20 @@ class _Captured:
                 _, values = self._read(value)
                 if "prompt" in values and _is_id(values.get("request")):
                     record = msgspec.structs.replace(record, request=str(values["request"]))
+        elif isinstance(record, Received) and record.text is not None:
+            record = msgspec.structs.replace(record, text=self._message(record.text))
         self.records.append(record)
+
+    def _message(self, text: str) -> str:
+        """What the profile's codecs read: of an event whose fields were recorded, its data, if they read no more."""
+        connection = self.spec.connection
+        if not connection.by_http or self.spec.frame.codecs[0].startswith("sse") or not is_event(text):
+            return text
+        try:
+            found = data_of(text)
+        except StreamError:
+            return text
+        return found[0] if len(found) == 1 else text
 
     def _http(self, connection: str, exchange: Any) -> None:
         path = urlsplit(str(exchange.get("url", ""))).path
@@ -172,6 +191,7 @@ class _Captured:
             request = str(kept.pop("request", f"question {self._asked}"))
             expect = Expect(prompt=str(values["prompt"]))
             self._add(Sent, connection, at, what="start", text=text, request=request, expect=expect, **kept)
+            self._refused(connection, at, entry.get("http"), request)
         elif what == "respond":
             answered = {"input": str(values["input"])} if _is_id(values.get("input")) else {}
             approves = self._approves(values.get("choice"))
@@ -179,6 +199,16 @@ class _Captured:
         else:
             what = "stop" if what == "early_stop" else what
             self._add(Sent, connection, at, what=what, text=text, **kept)
+
+    def _refused(self, connection: str, at: float, answer: Any, request: str) -> None:
+        """An answer by HTTP that is an error."""
+        if isinstance(answer, dict) and isinstance(status := answer.get("status"), int) and status >= LEAST_ERROR:
+            body = answer.get("resp")
+            text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+            headers = (f"content-type: {answer.get('type', '')}",)
+            self._add(
+                Responded, connection, at, status=status, after_ms=0.0, request=request, headers=headers, body=text
+            )
 
     def _read(self, value: Any) -> tuple[str, dict[str, Any]]:
         """What a sent value is by the profile's templates, and the values in it; "" for what none of them makes.
@@ -213,7 +243,7 @@ class _Captured:
             self._add(Received, connection, at, data=raw, binary=True)
         else:
             text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-            self._add(Received, connection, at, text=text)
+            self._add(Received, connection, at, text=self._message(text))
 
     def _ctl(self, connection: str, data: Any, at: float) -> None:
         if connection in self._open and isinstance(data, dict):

@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from greenlight_gate.transport.exchange import Framing
 from greenlight_gate.transport.http_streams import HttpStreams
 from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, NotOpened, Post
+from greenlight_gate.wire.by_http import Framing
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire

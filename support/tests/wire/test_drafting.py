@@ -13,6 +13,7 @@ from greenlight_gate.wire.spec import ProfileError
 from support.tests.wire.draft_shares import FINISHED, lines_and_profile, share
 from support.tests.wire.recorded import CAPTURES, Recorded, capture, shipped
 
+ALL_FIVE_IN_ORDER = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
 ALL_FIVE = {"agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"}
 
 
@@ -42,7 +43,12 @@ def test_a_draft_reads_what_can_be_guessed(name: str, codecs: list[str], shown: 
     [
         ("agno.jsonl", 100), ("autogenstudio.jsonl", 100), ("autogenstudio-auth.jsonl", 100), ("google-adk.jsonl", 100),
         ("jupyter.jsonl", 92), ("jupyter-v1.jsonl", 90), ("chromium.har", 97),
-        ("acp.jsonl", 81), ("ai-sdk.jsonl", 84), ("langgraph.jsonl", 81),
+        ("acp.jsonl", 86), ("langgraph.jsonl", 81), ("langflow.jsonl", 78), ("openai-responses.jsonl", 100),
+        # By HTTP.
+        ("ai-sdk.jsonl", 90), ("ai-sdk-7.jsonl", 99), ("ai-sdk-7-error.jsonl", 96), ("ag-ui-sse.jsonl", 92),
+        ("chat-completions.jsonl", 99), ("openai-responses-sse.jsonl", 100), ("anthropic-messages.jsonl", 89),
+        # Approvals are drafted as other frames; of LangGraph's messages, each holds those before it.
+        ("ai-sdk-7-approval.jsonl", 76), ("ag-ui-sse-approval.jsonl", 71), ("langgraph-sse.jsonl", 65),
     ],
 )  # fmt: skip
 def test_an_untouched_draft_reads_most_frames_as_the_finished_profile_does(name: str, least: int) -> None:
@@ -51,14 +57,100 @@ def test_an_untouched_draft_reads_most_frames_as_the_finished_profile_does(name:
     assert found.asked[0] == found.asked[1]
 
 
-def test_a_request_by_http_is_none_that_a_draft_can_use() -> None:
+def test_a_request_without_a_question_is_none_that_a_draft_can_use() -> None:
     greeting, request = {"type": "ready", "heartbeat_s": 2}, 'POST /messages {"request_id": "q1"}'
     lines: list[dict[str, Any]] = [
         {"scenario": "doctor", "epoch_s": 1795977934.0},
         {"record": "received", "text": json.dumps(greeting), "n": 51, "at": 0.065503, "connection": "c2"},
         {"record": "sent", "what": "start", "text": request, "request": "q1", "n": 52, "at": 0.066, "connection": "c2"},
     ]
-    assert "# TODO: the frame that asks a question" in draft([json.dumps(line).encode() for line in lines])
+    assert "# TODO: the message that asks a question" in draft([json.dumps(line).encode() for line in lines])
+
+
+def _posted(path: str, body: Any, media: str, *messages: str) -> list[bytes]:
+    """What doctor records of a request by HTTP, and of its answer."""
+    head = {"status": 200, "after_ms": 1.0, "headers": [f"content-type: {media}"]}
+    records: list[dict[str, Any]] = [
+        {"scenario": "doctor", "epoch_s": 1795977934.0},
+        {"record": "opened", "person": "Ada"},
+        {"record": "sent", "what": "start", "text": f"POST {path} {json.dumps(body)}", "request": "q1",
+         "expect": {"prompt": "What is 17*23?"}},
+        {"record": "responded", "request": "q1", **head},
+        *({"record": "received", "text": text} for text in messages),
+    ]  # fmt: skip
+    made = [{**each, "n": n, "at": n / 10, "connection": "c1"} for n, each in enumerate(records[1:], 1)]
+    return [json.dumps(each).encode() for each in (records[0], *made)]
+
+
+def _event(kind: str, **data: Any) -> str:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+
+
+def test_a_request_by_http_and_the_names_of_its_events_are_drafted() -> None:
+    body = {"question": "What is 17*23?", "conversation": None}
+    ids = {"run": "r-7f31", "conversation": "c-12ab"}
+    lines = _posted(
+        "/v1/ask", body, "text/event-stream; charset=utf-8",
+        _event("begin", **ids), _event("thought", text="Let me see."),
+        _event("tool", call="k-9a01", name="sum"), _event("tool_result", call="k-9a01", name="sum", value=391),
+        _event("piece", text="It "), _event("piece", text="is 391."), _event("end", **ids, answer="It is 391."),
+    )  # fmt: skip
+    text = draft(lines)
+    spec = Profile.from_toml(text).spec
+
+    assert (spec.connection.transport, spec.frame.codecs) == ("sse", ("sse-envelope",))
+    start = 'start = { http = { path = "/v1/ask" }, question = "{prompt}", conversation = "{thread}" }'
+    assert start in text.splitlines()
+    seen = Recorded(Profile.from_toml(text), lines)
+    assert seen.unmapped == []
+    assert [event[0] for event in seen.events["c1"]][:4] == list(ALL_FIVE_IN_ORDER[:4])
+    assert seen.events["c1"][-1] == ("agent_completed", None, None, "It is 391.")
+    assert seen.events["c1"][3][1:] == ("sum", "k-9a01", "391")
+
+
+def test_events_whose_data_names_them_are_read_as_json_also_where_their_fields_were_recorded() -> None:
+    lines = _posted(
+        "/chat", {"q": "What is 17*23?"}, "text/event-stream", _event("a", type="a", text="It "),
+        _event("a", type="a", text="is 391."), _event("z", type="z", text="It is 391."), "data: [DONE]\n\n",
+    )  # fmt: skip
+    profile = Profile.from_toml(draft(lines))
+
+    assert profile.spec.frame.codecs == ("json-or-text",)
+    assert Recorded(profile, lines).events["c1"][-1] == ("agent_completed", None, None, "It is 391.")
+
+
+def test_where_nothing_else_ends_an_answer_the_mark_of_the_end_does() -> None:
+    pieces = [json.dumps({"delta": text}) for text in ("It ", "is ", "391", ".")]
+    lines = _posted("/chat", {"q": "What is 17*23?"}, "text/event-stream", *pieces, "[DONE]")
+
+    assert Recorded(Profile.from_toml(draft(lines)), lines).events["c1"][-1][::3] == ("agent_completed", "It is 391.")
+
+
+def test_lines_of_json_are_a_transport_of_their_own() -> None:
+    parts = [json.dumps({"state": state, "text": "x"}) for state in ("accepted", "token", "token", "done")]
+    text = draft(_posted("/generate", {"prompt": "What is 17*23?"}, "application/x-ndjson", *parts))
+
+    assert Profile.from_toml(text).spec.connection.transport == "ndjson"
+
+
+def test_what_opens_a_channel_gives_what_requests_name() -> None:
+    opened = {"method": "GET", "url": "/stream", "status": 200, "type": "text/event-stream"}
+    asked = {"client": "cl-1234", "text": "What is 17*23?"}
+    text = draft(
+        [
+            *_on("c1", ("http", opened), ("in", {"type": "hello", "client": "cl-1234"})),
+            json.dumps({"conn": "c1", "dir": "out", "data": asked,
+                        "http": {"method": "POST", "url": "/say", "status": 202, "type": "application/json"}}).encode(),
+            *_on("c1", ("in", {"type": "begun", "turn": "t-55aa"}),
+                 ("in", {"type": "finished", "turn": "t-55aa", "text": "391"})),
+        ]
+    )  # fmt: skip
+    spec = Profile.from_toml(text).spec
+
+    assert spec.connection.transport == "channel"
+    assert 'opening = { method = "GET", path = "/stream" }' in text.splitlines()
+    assert 'start = { http = { path = "/say" }, client = "{client}", text = "{prompt}" }' in text.splitlines()
+    assert [dict(step.capture) for step in spec.handshake] == [{"client": "client"}]
 
 
 def test_a_draft_says_what_it_could_not_find() -> None:

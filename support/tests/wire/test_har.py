@@ -165,3 +165,63 @@ def test_two_tabs_of_the_browser_are_one_user(tmp_path: Path) -> None:
     one["log"]["entries"].append(one["log"]["entries"][-1])
     seen = Recorded(shipped("agent-events"), taken(json.dumps(one).encode()).lines)
     assert not [rule for rule, _ in seen.findings if rule.startswith("ISOLATION")]
+
+
+# Requests by HTTP whose answers stream ------------------------------------------------------------------------------
+
+
+def exchange(
+    path: str, sent: Any, answer: str, media: str = "text/event-stream", at: str = "2026-11-29T10:00:00.000Z"
+) -> dict[str, Any]:
+    """An entry of a request by `fetch`, as Chromium and Playwright write it."""
+    return {
+        "_resourceType": "fetch", "startedDateTime": at, "timings": {"wait": 100, "receive": 400},
+        "request": {"method": "POST", "url": f"https://chat.example{path}", "postData": {"text": json.dumps(sent)},
+                    "headers": [{"name": "Authorization", "value": f"Bearer {JWT}"}]},
+        "response": {"status": 200, "content": {"mimeType": media, "text": answer}},
+    }  # fmt: skip
+
+
+def exported(*entries: dict[str, Any]) -> bytes:
+    return json.dumps({"log": {"entries": entries}}).encode()
+
+
+ANSWER = 'event: begin\ndata: {"run": "r-1234"}\n\nevent: end\ndata: {"text": "391"}\n\n'
+
+
+def test_an_answer_that_streams_is_a_request_and_its_events() -> None:
+    made = exchange("/threads", {}, '{"thread": "th-123456"}', "application/json")
+    asked = exchange("/threads/th-123456/ask", {"q": "What is 17*23?"}, ANSWER, at="2026-11-29T10:00:01.000Z")
+    page = exchange("/metrics", {"clicks": 5}, '{"ok": "yes-indeed"}', "application/json")
+
+    before, out, begin, end = frames(exported(page, made, asked))
+
+    assert (before["dir"], before["data"]["url"]) == ("http", "/threads")
+    http = {"method": "POST", "url": "/threads/th-123456/ask", "status": 200, "type": "text/event-stream"}
+    assert (out["dir"], json.loads(out["data"]), out["http"]) == ("out", {"q": "What is 17*23?"}, http)
+    assert (begin["data"], end["data"]) == tuple(f"{part}\n\n" for part in ANSWER.strip().split("\n\n"))
+    assert [round(each["dt"] - out["dt"], 3) for each in (begin, end)] == [0.3, 0.5]
+    text = draft(taken(exported(page, made, asked)).lines)
+    assert 'start = { http = { path = "/threads/{their_thread}/ask" }, q = "{prompt}" }' in text.splitlines()
+    assert JWT not in str(frames(exported(asked)))
+
+
+def test_answers_at_the_same_time_are_on_connections_of_their_own() -> None:
+    first, second = (exchange("/ask", {"q": f"What is {n}*2?"}, ANSWER) for n in (1, 2))
+    third = exchange("/ask", {"q": "And now?"}, ANSWER, at="2026-11-29T10:00:09.000Z")
+
+    assert [each["conn"] for each in frames(exported(first, second, third)) if each["dir"] == "out"] == [
+        "c1",
+        "c2",
+        "c1",
+    ]
+
+
+def test_a_stream_that_the_browser_did_not_export_says_another_way() -> None:
+    silent = exchange("/ask", {"q": "?"}, "")
+    channel = exchange("/events", {}, "")
+    del channel["request"]["postData"]
+    for entry, says in ((silent, "got none: this browser exports no streams"), (channel, "stands in no HAR file")):
+        with pytest.raises(CaptureError, match=says) as caught:
+            taken(exported(entry))
+        assert "curl -N" in str(caught.value)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from greenlight_gate.wire.by_http import Address, framing_of
 from greenlight_gate.wire.drafting.recording import Message, leaves
 from greenlight_gate.wire.drafting.requests import ID, Exchange, Requests, is_kind, values_at
 from greenlight_gate.wire.templates import RESERVED
@@ -47,6 +48,8 @@ class Dialogue:
         self._before: list[tuple[list[str], Any]] = []
         self._steps: list[tuple[str, Any]] = []
         self.start = ""
+        # How it is sent by HTTP, as inline TOML; "" for a frame.
+        self.address = ""
         if self.turn is not None:
             messages = requests.recording.connections[self.turn.connection]
             first = min(turn.at for turn in requests.turns if turn.connection == self.turn.connection)
@@ -57,6 +60,7 @@ class Dialogue:
                 for path, value in leaves(each.value) if THREAD.search(path)
             }  # fmt: skip
             self.start = self._template(self.turn.request, is_start=True)
+            self.address = self._http(messages[self.turn.at].address)
             self._draft_steps(messages[:first])
             self._draft_before(messages[:first])
 
@@ -86,6 +90,13 @@ class Dialogue:
             return f'"{{{found}}}"'
         return json.dumps(value.replace("{", "{{").replace("}", "}}")) if isinstance(value, str) else json.dumps(value)
 
+    def _http(self, address: Address | None) -> str:
+        """The address of a message as inline TOML, "" without one."""
+        if address is None or not self.requests.recording.by_http:
+            return ""
+        method = f'method = "{address.method}", ' if address.method != "POST" else ""
+        return f"{{ {method}path = {json.dumps(self._path(urlsplit(address.path).path))} }}"
+
     def _prompt(self, value: str) -> str:
         turn = self.turn
         assert turn is not None
@@ -112,7 +123,7 @@ class Dialogue:
         if given is None and is_start:
             if str(value) in self._of_threads:
                 given = "thread"
-            elif not isinstance(value, float) and (ID.search(where) or _is_id(value)):
+            elif not isinstance(value, float) and (ID.search(where) or is_id(value)):
                 given = self._own_id(value, where)
         return given or ""
 
@@ -127,10 +138,10 @@ class Dialogue:
         again = any(value in values_at([each.request], where) for each in others if each.connection == turn.connection)
         back = self._coming_back(value)
         lasts = again or bool(THREAD.search(name))
-        if not lasts and (back or (isinstance(sent, str) and _REQUEST.search(where)) or _is_id(sent)):
+        if not lasts and (back or (isinstance(sent, str) and _REQUEST.search(where)) or is_id(sent)):
             self._note_request(where, back)
             return "request"
-        return self._own_value(where, name, back) if lasts and (back or _is_id(value)) else ""
+        return self._own_value(where, name, back) if lasts and (back or is_id(value)) else ""
 
     def _note_request(self, where: str, back: list[str]) -> None:
         if self.request_at or not back:
@@ -164,16 +175,19 @@ class Dialogue:
     # Before it ----------------------------------------------------------------------------------------------------
 
     def _draft_steps(self, before: list[Message]) -> None:
+        transport = self.requests.recording.transport
+        if transport in ("sse", "ndjson"):
+            return  # what comes before a request there is the answer to another one
         frames = [each for each in before if each.way in ("in", "out")]
         beats = self._beats(frames)
         for index, each in enumerate(frames):
             if index in beats or not isinstance(each.value, dict | list):
                 continue
             if each.way == "out":
-                self._steps.append((f"send = {self._template(each.value)}", None))
-            elif (line := f"expect = {{ {_awaited(each.value, frames[:index])} }}") not in {
-                "expect = {  }", *dict(self._steps),
-            }:  # fmt: skip
+                self._steps += [(f"send = {self._template(each.value)}", None)] if transport == "websocket" else []
+                continue
+            line = f"expect = {{ {_awaited(each.value, frames[:index])} }}"
+            if line not in {"expect = {  }", *dict(self._steps)}:
                 self._steps.append((line, each.value))
 
     def _beats(self, frames: list[Message]) -> set[int]:
@@ -185,7 +199,7 @@ class Dialogue:
 
     def _draft_before(self, messages: list[Message]) -> None:
         for each in messages:
-            if each.way != "http" or each.value.get("status") not in _OK:
+            if each.way != "http" or each.value.get("status") not in _OK or framing_of(str(each.value.get("type", ""))):
                 continue
             exchange = each.value
             lines = [f"method = {json.dumps(exchange['method'])}"] if exchange.get("method", "POST") != "POST" else []
@@ -282,7 +296,7 @@ class _Known:
                 wanted = isinstance(value, str | int) and not isinstance(value, bool) and not is_kind(path)
                 # What the client sent itself, and what repeats it, is no news of the server.
                 wanted = wanted and str(value) not in sent
-                if wanted and value != "" and (ID.search(path) or _TOKEN.search(path) or _is_id(value)):
+                if wanted and value != "" and (ID.search(path) or _TOKEN.search(path) or is_id(value)):
                     name = self._new_name(path, url)
                     self._whence.setdefault(id(source), []).append((name, path))
                     self.names.setdefault(str(value), name)
@@ -310,7 +324,7 @@ class _Known:
     def name_of(self, value: Any, where: str) -> str | None:
         """The name of a value that was given before; short numbers count only where an id stands."""
         name = self.names.get(str(value))
-        if name is None or not (_is_id(value) or not where or ID.search(where) or THREAD.search(where)):
+        if name is None or not (is_id(value) or not where or ID.search(where) or THREAD.search(where)):
             return None
         self._used.add(name)
         return name
@@ -320,7 +334,8 @@ class _Known:
         return {name: path for name, path in self._whence.get(id(source), []) if name in self._used}
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value looks like one that is made for an id."""
     text = str(value)
     return bool(_UUID.search(text)) or (
         isinstance(value, str) and len(text) >= _LEAST_ID and " " not in text and any(c.isdigit() for c in text)
@@ -336,7 +351,7 @@ def expected(value: Any) -> str:
     found = []
     for path, item in leaves(value):
         word = path.rpartition(".")[2]
-        if isinstance(item, str) and len(item) < 60 and " " not in item and not _is_id(item) and (
+        if isinstance(item, str) and len(item) < 60 and " " not in item and not is_id(item) and (
             is_kind(path) or word in ("engine", "socket", "status", "state")
         ) and path.count(".") < 2:  # fmt: skip
             found.append(f"{key_of(path)} = {json.dumps(item)}")

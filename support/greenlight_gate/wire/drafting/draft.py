@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.findings import numbered
@@ -14,7 +15,7 @@ from greenlight_gate.wire.drafting.ids import Ids
 from greenlight_gate.wire.drafting.kinds import Kind, kinds_of
 from greenlight_gate.wire.drafting.recording import Recording, leaves
 from greenlight_gate.wire.drafting.requests import Requests
-from greenlight_gate.wire.drafting.tools import CallPaths, paired, tool_lines
+from greenlight_gate.wire.drafting.tools import PARTS, CallPaths, named, paired, tool_lines
 from greenlight_gate.wire.values import walk
 
 _TEXT_NAMES = (
@@ -23,6 +24,7 @@ _TEXT_NAMES = (
 )  # fmt: skip
 _PART_ENDS = re.compile(r"complet|done|finish|\bend", re.IGNORECASE)
 _REASONING = re.compile(r"reason|think|thought", re.IGNORECASE)
+_MARK = re.compile(r"\[[A-Z_ ]+\]")
 _SHOWN = 200
 # So many frames of a kind with a text are the pieces of one.
 _A_STREAM = 4
@@ -50,17 +52,41 @@ def draft(lines: Iterable[bytes], start: str = "") -> str:
     out += [f"# {numbered(recording.unread, 'frame')} could not be read with these codecs."] if recording.unread else []
     out += ['name = "mine"', "", "[frame]", f"codecs = {json.dumps(recording.codecs)}"]
     out += dialogue.before()
-    out += ["", "[connection]", '# path = "/..."', *_runs(ids, requests)]
+    out += ["", "[connection]", *_transport(recording), *_runs(ids, requests)]
     out += dialogue.handshake()
     out += dialogue.answers()
     if dialogue.values:
         out += ["", "[values]", *(f'{name} = "{{uuid}}"' for name in dialogue.values)]
     out += dialogue.scope_lines()
     out += ["", "[every]", *ids.lines()]
-    events = _Events(kinds_of(came, ids.groups), ids.groups, dialogue)
+    marks = {id(frame) for frame in came if _is_mark(frame)}
+    groups = [[frame for frame in group if id(frame) not in marks] for group in ids.groups]
+    mark = next((frame["text"] for frame in came if id(frame) in marks), "")
+    kinds = kinds_of([frame for frame in came if id(frame) not in marks], groups)
+    events = _Events(kinds, groups, dialogue, mark)
     out += events.lines()
     out += _start(dialogue) if not start else ["", "[send]", f"start = {start}"]
     return "\n".join(out) + "\n"
+
+
+def _is_mark(frame: Any) -> bool:
+    """Whether a message only says that a stream ends, such as [DONE]."""
+    return isinstance(frame, dict) and list(frame) == ["text"] and _MARK.fullmatch(str(frame["text"])) is not None
+
+
+def _transport(recording: Recording) -> list[str]:
+    """How the connection is opened."""
+    if not recording.by_http:
+        return ['# path = "/..."']
+    lines = [f'transport = "{recording.transport}"']
+    if recording.transport == "channel":
+        opening = recording.opening
+        lines.append(
+            f'opening = {{ method = "{opening.method}", path = {json.dumps(urlsplit(opening.path).path)} }}'
+            if opening is not None
+            else 'opening = { method = "GET", path = "/events" }  # TODO: what is answered with the events'
+        )
+    return lines
 
 
 def _runs(ids: Ids, requests: Requests) -> list[str]:
@@ -72,9 +98,13 @@ def _runs(ids: Ids, requests: Requests) -> list[str]:
 
 
 class _Events:
-    """Which event each kind of frame is."""
+    """Which event each kind of frame is. `mark`: the text that only says that a stream ends, "" for none."""
 
-    def __init__(self, kinds: Sequence[Kind], groups: Sequence[Sequence[Any]], dialogue: Dialogue) -> None:
+    def __init__(
+        self, kinds: Sequence[Kind], groups: Sequence[Sequence[Any]], dialogue: Dialogue, mark: str = ""
+    ) -> None:  # fmt: skip
+        kinds = [part for kind in kinds for part in (named(kind) if kind.guess is EventKind.TOOL_EXECUTING else [kind])]
+        self.mark = mark
         self.kinds = kinds
         self.groups = groups
         self.dialogue = dialogue
@@ -88,7 +118,7 @@ class _Events:
         self.text = {kind: _text_path(kind.frames, self.prompts) for kind in kinds}
         self.answer_from: Kind | None = None
         self.events = {kind: self._event(kind) for kind in kinds}
-        if self.end is not None and not self.text[self.end]:
+        if mark if self.end is None else not self.text[self.end]:
             self.answer_from = self._source_of_answer()
         self.pieces = {
             kind for kind, event in self.events.items() if event is EventKind.THINKING and self._is_of_answer(kind)
@@ -109,6 +139,8 @@ class _Events:
             kinds = [self.kind_of[id(frame)] for frame in reversed(group) if id(frame) in self.kind_of]
             fitting = [kind for kind in kinds if kind.guess not in (EventKind.FAILED, EventKind.STOPPED) and kind.terms]
             once = next((kind for kind in fitting if self._is_once(kind)), None)
+            if self.mark and once is not None and once is not kinds[0] and once.guess is not EventKind.COMPLETED:
+                continue  # something comes between it and the mark, which is the end then
             if once is not None:
                 votes[once] += 1
         return votes.most_common(1)[0][0] if votes else None
@@ -124,6 +156,15 @@ class _Events:
                     votes[kind] += 1
                     break
         return votes.most_common(1)[0][0] if votes else None
+
+    @property
+    def first_kinds(self) -> list[Kind]:
+        """By HTTP, the kinds that runs begin with, where none is called so: the first message shows that work began."""
+        recording = self.dialogue.requests.recording
+        if self.begin is not None or recording.transport not in ("sse", "ndjson"):
+            return []
+        first = [self.kind_of[id(group[0])] for group in self.groups if group and id(group[0]) in self.kind_of]
+        return [kind for kind in dict.fromkeys(first) if kind.terms and kind.guess is not EventKind.FAILED]
 
     def _event(self, kind: Kind) -> EventKind | None:
         guess = kind.guess
@@ -227,13 +268,27 @@ class _Events:
         ]
         calls = paired(begun, done, self.groups)
         refused = next((kind for kind in self.kinds if self._is_refusal(kind)), None)
+        for kind in self.first_kinds:
+            yield from ("", "# The first message of an answer shows that the request was accepted.", "[[event]]")
+            yield from (Kind({**kind.terms, "$events": 0}, [], "").when, 'is = "agent_started"', "go_on = true")
         for kind in self.kinds:
             shown = json.dumps(kind.frames[0], ensure_ascii=True)
             yield ""
             shown = f"{shown[:_SHOWN]}..." if len(shown) > _SHOWN else shown
             yield f"# {numbered(len(kind.frames), 'frame')}, for example {shown}"
             yield from self._refusal(kind) if kind is refused else self._table(kind, calls)
+        if self.mark:
+            yield from (
+                "",
+                "[[ignore]]" if self.end is not None else "[[event]]",
+                f"when = {{ text = {json.dumps(self.mark)} }}",
+            )
+            yield from ['because = "the end of a stream"'] if self.end is not None else self._ended_by_mark()
         yield from self._missing()
+
+    def _ended_by_mark(self) -> Iterator[str]:
+        yield 'is = "agent_completed"'
+        yield 'text = "$answer"' if self.answer_from is not None else '# text = "PATH"'
 
     def _is_refusal(self, kind: Kind) -> bool:
         return kind.guess is EventKind.FAILED and bool(kind.terms) and self.events[kind] is None
@@ -257,6 +312,7 @@ class _Events:
             )
             uses = {self.dialogue.use_of(frame) for frame in kind.frames}
             because = uses.pop() if len(uses) == 1 and "" not in uses else because
+            because = kind.words if kind.words == PARTS else because
             if kind is self.answer_from:
                 because = "the whole of a text; the last one is the answer"
             yield from ("[[ignore]]", kind.when, f"because = {json.dumps(because)}", *self._kept(kind))
@@ -293,6 +349,8 @@ class _Events:
 
     def _missing(self) -> Iterator[str]:
         found = {event for kind, event in self.events.items() if kind not in self.pieces}
+        found |= {EventKind.COMPLETED} if self.mark else set()
+        found |= {EventKind.STARTED} if self.first_kinds else set()
         missing = [kind for kind in FIVE if kind not in found]
         if EventKind.COMPLETED in missing:
             yield from (
@@ -331,8 +389,10 @@ def _text_path(examples: Sequence[Any], prompts: set[str]) -> str:
 def _start(dialogue: Dialogue) -> Iterator[str]:
     yield ""
     if not dialogue.start:
-        yield from ("# TODO: the frame that asks a question", "[send.start]", 'text = "{prompt}"')
+        yield from ("# TODO: the message that asks a question", "[send.start]", 'text = "{prompt}"')
         return
-    yield "# The frame that asks a question."
+    yield "# The message that asks a question."
     yield "[send]"
-    yield f"start = {dialogue.start}"
+    http = f"http = {dialogue.address}, " if dialogue.address else ""
+    body = dialogue.start.removeprefix("{ ") if http else dialogue.start
+    yield f"start = {'{ ' if http else ''}{http}{body}"

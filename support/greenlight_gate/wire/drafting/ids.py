@@ -6,13 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from greenlight_gate.wire.drafting.dialogue import THREAD, Dialogue
+from greenlight_gate.wire.drafting.dialogue import THREAD, Dialogue, is_id
 from greenlight_gate.wire.drafting.recording import leaves
 from greenlight_gate.wire.drafting.requests import ID, Requests, is_kind, values_at
 from greenlight_gate.wire.values import MISSING, read_stamp, walk
 
 _OF_OTHERS = re.compile(r"user|client|tool|call|workflow_id$|agent|model|parent", re.IGNORECASE)
 _OF_RUNS = re.compile(r"run|turn|response|invocation|job|task|execution|answer", re.IGNORECASE)
+_BARE = re.compile(
+    r"(^|[._])(run|turn|job|task|execution|response|invocation|thread|session|conversation|chat|room)$", re.IGNORECASE
+)
 _STAMP = re.compile(r"(timestamp|created_?at|date|time|ts)$", re.IGNORECASE)
 
 
@@ -57,6 +60,7 @@ class Ids:
         likely = [
             path for path, sets in found.items()
             if turns <= distinct[path] <= turns * 3 // 2 and len(sets) == turns and counts[path] * 3 >= total
+            and sum(map(len, sets)) * 2 <= turns * 3
             and not (_OF_OTHERS.search(path) or THREAD.search(path)) and path not in self.dialogue.request_at
         ]  # fmt: skip
         if turns == 1:
@@ -149,5 +153,7 @@ class Ids:
 
 
 def _may_be_id(path: str, value: Any) -> bool:
-    is_id = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-    return is_id and bool(ID.search(path)) and not is_kind(path)
+    could = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    # Some call it `run` or `conversation`; what stands there tells then.
+    is_named = bool(ID.search(path)) or (bool(_BARE.search(path)) and is_id(value))
+    return could and is_named and not is_kind(path)

@@ -18,7 +18,7 @@ GUESSES = (
     (EventKind.FAILED, r"fail|error"),
     (EventKind.STOPPED, r"cancel|abort|interrupt|stopped"),
     (EventKind.TOOL_COMPLETED, rf"{_TOOL}.*(result|output|complet|end|finish|respon|done|execution)"),
-    (EventKind.TOOL_EXECUTING, rf"{_TOOL}(?!.*reply)"),
+    (EventKind.TOOL_EXECUTING, rf"{_TOOL}(?!.*(reply|approv|permission))"),
     (EventKind.STARTED, r"start|begin|began|created|accepted|in_progress|busy|\bopen(ed)?\b"),
     (EventKind.THINKING, r"think|thought|reason|content|delta|chunk|token|stream|progress"),
     (EventKind.COMPLETED, r"complete|done|finish|final|result|end|answer|idle"),
@@ -39,6 +39,8 @@ _STATES = (
     "source",
     "sessionUpdate",
 )
+# Where no name tells what a frame is, how far the run is.
+_STAGES = ("state", "status", "stage", "phase", "step")
 # Of these, each frame of a run may have another one.
 _PROGRESS = ("execution_state", "state", "status", "phase")
 _MOST_KINDS = 40
@@ -46,6 +48,8 @@ _MOST_STATES = 5
 _OF_ANOTHER = re.compile("parent|request|reply_to", re.IGNORECASE)
 _SHOWN = 60
 _DEEPEST = 3
+# Deeper, it is of something that the frame holds, such as a message of a list.
+_DEEPEST_STATE = 3
 
 
 class Kind:
@@ -75,7 +79,8 @@ def _toml(value: Any) -> str:
 
 def kinds_of(came: Sequence[Any], groups: Sequence[Sequence[Any]]) -> list[Kind]:
     """The kinds of all frames, those with a name in the order of their first frame."""
-    path = _kind_path([frame for frames in groups for frame in frames] or came, KIND_NAMES)
+    of_runs = [frame for frames in groups for frame in frames] or came
+    path = _kind_path(of_runs, KIND_NAMES) or _kind_path(of_runs, _STAGES)
     if not path:
         return list(_by_members(came))
     named: dict[str, list[Any]] = defaultdict(list)
@@ -136,6 +141,7 @@ def _split(kind: Kind, run_of: dict[int, int], deepest: int) -> list[Kind]:
         for path, value in leaves(frame):
             if (
                 path.rpartition(".")[2] in _STATES
+                and path.count(".") <= _DEEPEST_STATE
                 and isinstance(value, str)
                 and 0 < len(value) < _SHOWN
                 and " " not in value
@@ -171,6 +177,8 @@ _PARTIAL = re.compile(r"(^|\.)(partial|delta|is_?partial|streaming|chunk)$", re.
 _OVER = re.compile(r"(^|\.)\w*(complete|completed|done|finished|final|is_?last|end)$", re.IGNORECASE)
 _TOOL_MEMBER = re.compile(r"(function|tool)_?calls?$", re.IGNORECASE)
 _RESULT_MEMBER = re.compile(r"(function|tool)_?(response|result|output)s?$", re.IGNORECASE)
+_REASON_MEMBER = re.compile(r"(^|\.)(finish|stop|end)_?reason$", re.IGNORECASE)
+_REASONING_MEMBER = re.compile(r"(^|\.)(reasoning|thought|thinking)(_?(content|text))?$", re.IGNORECASE)
 _TEXT_MEMBER = re.compile(r"(^|\.)(text|content|delta|message|answer|reasoning|thought)$", re.IGNORECASE)
 
 
@@ -179,7 +187,8 @@ def _by_members(frames: Sequence[Any]) -> Iterator[Kind]:
     left = list(frames)
     for words, pattern, flag in (
         ("tool_call", _TOOL_MEMBER, False), ("tool_result", _RESULT_MEMBER, False), ("done", _OVER, True),
-        ("delta", _PARTIAL, True), ("text", _TEXT_MEMBER, False),
+        ("done", _REASON_MEMBER, False), ("delta", _PARTIAL, True), ("reasoning", _REASONING_MEMBER, False),
+        ("text", _TEXT_MEMBER, False),
     ):  # fmt: skip
         found: dict[str, list[Any]] = defaultdict(list)
         for frame in left:
@@ -187,7 +196,8 @@ def _by_members(frames: Sequence[Any]) -> Iterator[Kind]:
             if path:
                 found[path].append(frame)
         for path, matching in found.items():
-            yield Kind({path: True if flag else {"exists": True}}, matching, words)
+            is_there = {"exists": True} if isinstance(walk(matching[0], path), dict | list) else {"not_empty": True}
+            yield Kind({path: True if flag else is_there}, matching, words)
         taken = {id(frame) for matching in found.values() for frame in matching}
         left = [frame for frame in left if id(frame) not in taken]
     for frame in left:
@@ -208,6 +218,9 @@ def _member(frame: Any, pattern: re.Pattern[str], *, flag: bool) -> str:
         names = path.split(".")
         for count in range(1, len(names) + 1):
             above = ".".join(names[:count])
-            if pattern.search(above) and walk(frame, above) not in (None, "", MISSING):
+            held = walk(frame, above)
+            # A table of what is new holds texts under names of their own.
+            is_table = isinstance(held, dict) and names[count - 1].lower() == "delta"
+            if pattern.search(above) and held not in (None, "", MISSING) and not is_table:
                 return above
     return ""

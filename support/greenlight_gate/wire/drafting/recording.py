@@ -4,17 +4,25 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from greenlight_gate.wire.by_http import Address, content_type, data_of, framing_of, is_event, sent_by_http
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.codecs.chain import CodecChain
+from greenlight_gate.wire.event_stream import StreamError
 
 _CHAINS = (["json"], ["sse?", "json"], ["socketio"], ["ndjson", "json"], ["jupyter-v1"], ["base64", "json"])
 # Everything can be read as text, so that it is drafted only for short texts among JSON, such as heartbeats.
 _WITH_TEXTS = ["json-or-text"]
 _SHORT = 12
+_ENVELOPE = ["sse-envelope"]
+# What ends many event streams: no JSON, but one word in brackets.
+_MARK = re.compile(rb"\[[A-Z_ ]+\]")
+_NO_NAMES = frozenset({"", "message"})
+# Where a message says itself what it is.
+_KINDS = ("type", "event", "kind", "method", "action", "op", "name")
 _MOST_PATHS = 400
 
 
@@ -22,21 +30,31 @@ class Message(NamedTuple):
     """One message, or one HTTP request before or after the messages of its connection.
 
     `way`: in, out or http. `value`: decoded; of http { method, url, status, body, resp }. `prompt`: what it asked, if
-    that was recorded. `user`: whose connection it is.
+    that was recorded. `user`: whose connection it is. `address`: where it went, if it was sent by HTTP.
     """
 
     way: str
     value: Any
     prompt: str = ""
     user: str = ""
+    address: Address | None = None
 
 
 class Recording:
-    """The messages of a capture by connection. `unread`: how many that came could not be read with `codecs`."""
+    """The messages of a capture by connection. `unread`: how many that came could not be read with `codecs`.
+
+    `transport` is that of a profile's [connection]; `opening` what opened the channel, if that is known.
+    """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         raw = [_raw(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-        self.codecs = _codecs([each.data for each in raw if each.way == "in"])
+        opened = [each for each in raw if each.opens]
+        self.opening = next((each.address for each in opened if each.address is not None), None)
+        framings = [framing for each in raw if (framing := framing_of(each.media)) and not each.opens]
+        is_posted = any(each.way == "out" and each.address is not None and not each.beside for each in raw)
+        self.transport = "channel" if opened else framings[0] if framings else "sse" if is_posted else "websocket"
+        came = [each.data for each in raw if each.way == "in"]
+        self.codecs = _codecs_of_events(came) if self.by_http and any(map(_is_event, came)) else _codecs(came)
         self.connections: dict[str, list[Message]] = {}
         self.unread = 0
         chain = CodecChain(self.codecs)
@@ -49,15 +67,23 @@ class Recording:
             yield Message("http", raw.value, user=raw.user)
         elif raw.way == "out":
             sent = (_once(value, "data") for value in _sent(raw, chain))
-            yield from (Message("out", value, raw.prompt, raw.user) for value in sent)
+            yield from (Message("out", value, raw.prompt, raw.user, raw.address) for value in sent)
         else:
+            is_bare = self.by_http and self.codecs != _ENVELOPE and _is_event(raw.data)
             try:
-                parts = chain.decode(raw.data)
+                parts = [
+                    part for data in (_data_of(raw.data) if is_bare else [raw.data]) for part in chain.decode(data)
+                ]
             except UndecodableError:
                 self.unread += 1
                 return
             came = (_once(part, "args") for part in parts if isinstance(part, dict | list) and part)
             yield from (Message("in", part, user=raw.user) for part in came)
+
+    @property
+    def by_http(self) -> bool:
+        """Whether each message was a request of its own."""
+        return self.transport != "websocket"
 
     @property
     def came(self) -> list[Any]:
@@ -78,6 +104,12 @@ class _Raw(NamedTuple):
     value: Any
     prompt: str
     recorded: bool
+    # Where it went by HTTP, and whether beside a connection of another kind; the content type of an answer; whether it
+    # opened a channel.
+    address: Address | None = None
+    beside: bool = False
+    media: str = ""
+    opens: bool = False
 
 
 def _raw(number: int, line: bytes) -> _Raw:
@@ -100,7 +132,27 @@ def _raw(number: int, line: bytes) -> _Raw:
     except (ValueError, TypeError, AttributeError, KeyError, binascii.Error, RecursionError) as error:
         raise CaptureError(f"line {number}: expected a recorded frame as JSON, got {line[:60]!r} ({error})") from error
     known = way if way in ("in", "out", "http") else ""
-    return _Raw(connection, str(entry.get("user", connection)), known, raw, data, prompt, "record" in entry)
+    found = _Raw(connection, str(entry.get("user", connection)), known, raw, data, prompt, "record" in entry)
+    return _by_http(found, entry)
+
+
+def _by_http(raw: _Raw, entry: Mapping[str, Any]) -> _Raw:
+    """The same with what the entry says of HTTP."""
+    kind = entry.get("record")
+    if kind == "sent" and isinstance(raw.value, str) and (sent := sent_by_http(raw.value)) is not None:
+        return raw._replace(value=sent[1], address=sent[0])
+    if kind in ("opened", "responded"):
+        media = content_type(map(str, entry.get("headers") or ()))
+        is_stream = framing_of(media) is not None
+        if kind == "opened":
+            return raw._replace(media=media, opens=is_stream)
+        return raw._replace(media="" if entry.get("to") else media, beside=bool(entry.get("to")))
+    asked = entry.get("http") if raw.way == "out" else raw.value if raw.way == "http" else None
+    if not isinstance(asked, dict):
+        return raw
+    media = str(asked.get("type", ""))
+    address = Address(str(asked.get("method", "POST")), str(asked.get("url", "")))
+    return raw._replace(address=address, media=media, opens=raw.way == "http" and framing_of(media) is not None)
 
 
 def _bytes(data: Any, *, binary: bool) -> bytes:
@@ -111,6 +163,8 @@ def _bytes(data: Any, *, binary: bool) -> bytes:
 
 def _sent(raw: _Raw, chain: CodecChain) -> list[Any]:
     """The values in a message that was sent; the suite's own records have them as JSON, each in a line."""
+    if raw.address is not None and isinstance(raw.value, str):
+        return [_as_json(raw.value)] if raw.value else []
     if raw.recorded and isinstance(raw.value, str):
         return [_as_json(line) for line in raw.value.splitlines()]
     if not isinstance(raw.value, str):
@@ -139,10 +193,39 @@ def _codecs(came: Sequence[bytes]) -> list[str]:
     read = {tuple(names): [_reads(CodecChain(names), data) for data in came] for names in _CHAINS}
     best = max(read, key=lambda names: sum(read[names]))
     unread = [data for data, well in zip(came, read["json",], strict=True) if not well]
-    texts = [data for data in unread if len(data) <= _SHORT and not data.startswith((b"{", b"["))]
+    texts = [
+        data for data in unread
+        if len(data) <= _SHORT and (not data.startswith((b"{", b"[")) or _MARK.fullmatch(data))
+    ]  # fmt: skip
     if best == ("json",) and texts == unread and 0 < len(texts) < len(came) - len(texts):
         return _WITH_TEXTS
     return list(best)
+
+
+def _is_event(data: bytes) -> bool:
+    return is_event(data.decode(errors="replace"))
+
+
+def _data_of(data: bytes) -> list[bytes]:
+    try:
+        return [text.encode() for text in data_of(data.decode(errors="replace"))]
+    except StreamError:
+        return [data]
+
+
+def _codecs_of_events(came: Sequence[bytes]) -> list[str]:
+    """The chain for events with their fields: with the names of the events, where these say more than their data."""
+    chain = CodecChain(_ENVELOPE)
+    events = [part for data in came if _is_event(data) for part in chain.decode(data) if isinstance(part, dict)]
+    named = [event for event in events if isinstance(event.get("data"), dict)]
+    names = {str(event.get("event", "")) or "message" for event in named or events}
+    held = [event["data"] for event in named]
+    said = max(
+        (len({str(data[kind]) for data in held if isinstance(data.get(kind), str)}) for kind in _KINDS), default=0
+    )
+    if names - _NO_NAMES and len(names) > max(said, 1):
+        return list(_ENVELOPE)
+    return _codecs([part for data in came for part in (_data_of(data) if _is_event(data) else [data])])
 
 
 def _reads(chain: CodecChain, data: bytes) -> bool:

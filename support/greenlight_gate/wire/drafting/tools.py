@@ -14,7 +14,7 @@ from greenlight_gate.wire.values import MISSING, walk
 # The last part of the path of a tool's name, the likeliest first; whose a plain name is, is said by what it stands in.
 _TOOL_NAMES = ("toolname", "functionname", "tool", "function", "name", "title")
 _OF_TOOLS, _OF_OTHERS = re.compile("tool|function|call|command"), re.compile("agent|user|model|author|sender")
-_CALL_NAMES = re.compile(r"(call_?id|\bid|key)$", re.IGNORECASE)
+_CALL_NAMES = re.compile(r"(call_?id|\bcall|\bid|key)$", re.IGNORECASE)
 _RESULT_NAMES = (
     "result",
     "output",
@@ -33,6 +33,7 @@ _FAILURES = (
     (re.compile(r"(status|state|outcome)$", re.IGNORECASE), str, '["error", "failed", "failure"]'),
 )
 _LONGEST_ID = 100
+PARTS = "parts of a tool's arguments"
 _LISTED = re.compile(r"^(.*?)\.(?:0|-1)\.(.*)$")
 
 
@@ -88,6 +89,8 @@ def tool_lines(kind: Kind, call: str, text: str, *, completed: bool) -> Iterator
         yield f"each = {json.dumps(listed)}"
     yield f'is = "{"tool_completed" if completed else "tool_executing"}"'
     for field, path in (("tool", name), ("call", call)):
+        if field == "tool" and not name and completed and call:
+            continue  # the call says which tool it is
         missing = '# call = "PATH"' if field == "call" else 'tool = { value = "tool" }  # TODO: its name'
         yield f'{field} = "{within(path)}"' if path else missing
     if not completed:
@@ -111,6 +114,17 @@ def _texts(kind: Kind, name: str, call: str, text: str, within: Callable[[str], 
             if "$item" in "".join(paths):
                 break
     return json.dumps(paths[0] if len(paths) == 1 else paths[:3]) if paths else '{ value = "done" }  # TODO: its result'
+
+
+def named(kind: Kind) -> list[Kind]:
+    """The kind of a tool's beginning; where only some frames name the tool, those, and the others, which go on."""
+    path = next((found for frame in kind.frames if (found := _tool_path(frame))), "")
+    with_name = [frame for frame in kind.frames if path and walk(frame, path) not in (MISSING, None, "")]
+    if not 0 < len(with_name) < len(kind.frames):
+        return [kind]
+    ids = {id(frame) for frame in with_name}
+    rest = [frame for frame in kind.frames if id(frame) not in ids]
+    return [Kind({**kind.terms, path: {"not_empty": True}}, with_name, kind.words), Kind(kind.terms, rest, PARTS)]
 
 
 def _tool_path(frame: Any) -> str:
@@ -137,13 +151,13 @@ def _result_path(frame: Any, *others: str) -> str:
         for count in range(1, len(names) + 1):
             above = ".".join(names[:count])
             value = walk(frame, above)
-            usable = isinstance(value, str | dict) and value != ""
+            usable = isinstance(value, str | dict | list | int | float) and not isinstance(value, bool) and value != ""
             if (
                 names[count - 1] in _RESULT_NAMES
                 and usable
                 and not any(o == above or o.startswith(f"{above}.") for o in others if o)
             ):
-                found.append((isinstance(value, dict), _RESULT_NAMES.index(names[count - 1]), count, above))
+                found.append((isinstance(value, dict | list), _RESULT_NAMES.index(names[count - 1]), count, above))
         if re.search(r"(response|result)$", path.rpartition(".")[0], re.IGNORECASE) and not found:
             found.append((True, len(_RESULT_NAMES), 0, path.rpartition(".")[0]))
     return min(found, default=(False, 0, 0, ""))[3]
