@@ -11,10 +11,12 @@ from scripted_tools import ScriptedTools
 
 def flow() -> dict[str, Any]:
     """The flow, as Langflow stores it."""
-    asked, model, tools = ChatInput(_id="asked"), ScriptedModel(_id="model"), ScriptedTools(_id="tools")
-    agent = AgentComponent(_id="agent").set(
+    # An agent shows what it does only if what it leads to is called so.
+    asked, answer = ChatInput(_id="ChatInput-asked"), ChatOutput(_id="ChatOutput-answer")
+    model, tools = ScriptedModel(_id="model"), ScriptedTools(_id="tools")
+    agent = AgentComponent(_id="Agent-agent").set(
         model=model.build_model, tools=tools.build_tools, input_value=asked.message_response,
         system_prompt="You are a test assistant.",
     )  # fmt: skip
-    answer = ChatOutput(_id="answer").set(input_value=agent.message_response)
+    answer.set(input_value=agent.message_response)
     return dict(Graph(asked, answer).dump(name="live"))

@@ -24,8 +24,9 @@ class ScriptedTools(Component):
         """The tools of the user who asks."""
         user = str(self.user_id)
 
-        def calculator(expression: str) -> str:
-            """Multiplies the numbers of an expression such as 6*7."""
+        async def calculator(expression: str) -> str:
+            """Multiplies the numbers of an expression such as 6*7, in a moment: two at once can be seen so."""
+            await asyncio.sleep(0.1)
             a, b = re.findall(r"\d+", expression)
             return str(int(a) * int(b))
 
@@ -47,5 +48,5 @@ class ScriptedTools(Component):
                 f"What is known about {topic} is shown in many books, and none contradicts the others about the moon."
             )
 
-        at_once = [StructuredTool.from_function(each) for each in (calculator, notes, weather)]
-        return [*at_once, StructuredTool.from_function(coroutine=research)]
+        at_once = [StructuredTool.from_function(each) for each in (notes, weather)]
+        return [*at_once, *(StructuredTool.from_function(coroutine=each) for each in (calculator, research))]
