@@ -853,8 +853,9 @@ class Session:
             await self.write(shown[:_SHOWN_OF_INVALID], data, as_text=as_text, what="invalid", request=request)
         except NotConnected:
             return self.inbox.since(before, "error")  # the backend closed before all was written
-        await self._wait_refused(lambda: self._answered(before, "error"))
-        return self.inbox.since(before, "error")
+        invalid = self.recorder.checker.connections[self.connection].invalid
+        await self._wait_refused(lambda: self._answered(before, "error") or invalid.failure is not None)
+        return self.inbox.since(before, "error") or invalid.failure
 
     async def outlast_token(self, text: str, *, run_until: float = 0.0) -> None:
         """Waits until the token has expired and the connection has ended; if it has not, sends a request on it.

@@ -6,7 +6,7 @@ The ways of a profile are a status, a close code, an error, or a new and empty t
 from collections.abc import Callable
 from typing import NamedTuple
 
-from greenlight_gate.events import Control, Event, Ignored, Reading
+from greenlight_gate.events import Control, Event, EventKind, Ignored, Reading
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import RefusalKinds
@@ -298,7 +298,10 @@ class TokenExpiry:
 
 
 class InvalidInputs:
-    """REFUSAL-4: malformed or unknown input that was sent on one connection, and is to be answered with an error."""
+    """REFUSAL-4: malformed or unknown input that was sent on one connection, and is to be answered with an error.
+
+    It observes the events of the connection once something was sent.
+    """
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -306,10 +309,12 @@ class InvalidInputs:
         self._sent: list[int] = []
         self._instead: str | None = None
         self.any_sent = False
+        # The failure of a run that began in spite of it, as an error.
+        self.failure: Control | None = None
 
     def sent(self, n: int) -> None:
         """Something was sent that must be refused."""
-        self.any_sent = True
+        self.any_sent, self.failure = True, None
         self._sent.append(n)
         del self._sent[:-_MOST_INVALID]
         self._instead = None
@@ -322,11 +327,23 @@ class InvalidInputs:
         """A run of it has begun."""
         self._instead = self._instead or event.kind
 
+    def on_event(self, run: RunState, event: Event, at: float) -> None:
+        """An event came: of a run of it, a failure says what was wrong as an error does."""
+        if event.kind is EventKind.FAILED and run.ask is not None and run.ask.invalid:
+            self.failure = Control("error", {"text": event.text})
+            self.took(self.failure, run.ask.n)
+
+    def on_more(self, run: RunState, at: float) -> None:
+        """It counts for nothing."""
+
+    def on_settled(self, outcome: object) -> None:
+        """The error has said what there is to say."""
+
     def took(self, error: Control, n: int) -> bool:
         """Whether an error is the answer to what had to be refused; a finding if it does not say what was wrong."""
         if not self._sent:
             return False
-        sent = self._sent.pop(0)
+        sent, self._instead = self._sent.pop(0), None
         said = (error.values.get("text"), error.values.get("code"))
         if not any(str(value).strip() for value in said if value is not None):
             self.report("REFUSAL-4", "an error that says what is wrong", "an error without text or code", sent, n)

@@ -107,6 +107,15 @@ def test_an_invalid_request_that_is_answered_is_no_run_that_nobody_asked_for() -
     assert talk.whole() == [("REFUSAL-4", "a clear error", "agent_started instead", (3, 9))]
 
 
+def test_an_invalid_request_whose_run_fails_is_refused_by_what_that_says() -> None:
+    sent = Talk().open().send("invalid", request="q9").started("r9", request="q9")
+    assert sent.failed("r9", request="q9").ask().answer().whole() == []
+
+    sent = Talk().open().send("invalid", request="q9").started("r9", request="q9")
+    silent = sent.event("agent_failed", {"error_code": "", "error_message": " "}, "r9", request="q9")
+    assert "REFUSAL-4" in silent.rules()
+
+
 def test_an_answer_that_comes_long_after_the_refusal_was_waited_for_is_owed_nothing() -> None:
     talk = Talk().open().send("invalid", request="q9").timeout("refusal", 2.0).started("r9", request="q9")
     assert talk.rules() == {"REFUSAL-4"}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.session import Session
+from greenlight_gate.events import Control
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.auth import Auth
 from greenlight_gate.targets.model import Target
@@ -191,7 +192,7 @@ def test_a_request_whose_outcome_the_target_gives_is_not_made() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        ("403 Forbidden", {"why": "full"}, 'GET /seats/a%20b: HTTP 403: {"why": "full"}'),
+        ("403 Forbidden", {"why": "full"}, 'GET /seats/{mark}: HTTP 403: {"why": "full"}'),
         ("200 OK", {"seat": {}}, "GET /seats/{mark}: expected seat.id in the answer, but HTTP 200 with"),
         ("200 OK", [], "GET /seats/{mark}: expected seat.id in the answer"),
     ],
@@ -203,6 +204,35 @@ def test_a_request_that_gives_nothing(status: str, body: Any, says: str) -> None
     (end,) = [record for record in records if isinstance(record, Closed)]
     assert (end.during, end.status) == ("handshake", 403 if "403" in status else None)
     assert not any(isinstance(record, Opened) for record in records)
+
+
+def test_a_refused_request_shows_no_token_that_stands_in_its_path() -> None:
+    by_key = BEFORE.replace('path = "/seats/{mark}"', 'path = "/seats/{token}?only=true"')
+    records, result = play(by_key, seats("401 Unauthorized", {"why": "unknown"}, []), nothing, MINE)
+    assert isinstance(result, NotConnected)
+    (end,) = [record for record in records if isinstance(record, Closed)]
+    assert end.reason == 'GET /seats/{token}?only=true: HTTP 401: {"why": "unknown"}'
+
+
+async def failing_in_a_run(wire: Wire) -> None:
+    await wire.upgrade()
+    await wire.hear()
+    await wire.say({"type": "go"})
+    await wire.say({"type": "over", "text": "expected a prompt"})
+    with pytest.raises(EOFError):
+        await wire.hear()
+
+
+def test_an_invalid_message_is_answered_by_a_run_that_fails() -> None:
+    over = '[[event]]\nwhen = { type = "over" }\nis = "agent_failed"\nrun = "$seat"\ntext = "text"\n'
+    fails = f'name = "any"\n[values]\nseat = "{{uuid}}"\n{over}'
+
+    async def send_it(session: Session) -> object:
+        return await session.send_invalid('{"type": "ask"}', request="q9")
+
+    _, error = play(fails, failing_in_a_run, send_it)
+    assert isinstance(error, Control)
+    assert error.values == {"text": "expected a prompt"}
 
 
 @pytest.mark.parametrize(

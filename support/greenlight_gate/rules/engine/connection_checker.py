@@ -185,6 +185,8 @@ class ConnectionChecker:
         """Something was sent that must be refused. Whatever is answered instead belongs to it, and nothing is owed."""
         self.connection_rules.spoken = True
         self.invalid.sent(ask.n)
+        if self.invalid not in self.observers:
+            self.observers = (*self.observers, self.invalid)
         if ask.request is not None:
             ask.invalid = ask.excused = ask.abandoned = ask.mixed_up = True
             self.reader.asked(ask.request, None)
