@@ -42,7 +42,7 @@ exports.flowOf = (tools, basepath) => {
     const start = node('startAgentflow', 'Start', 1.1, { startInputType: 'chatInput' })
     const agent = node('agentAgentflow', 'Agent', 1, {
         agentModel: 'chatOpenAI',
-        agentModelConfig: { agentModel: 'chatOpenAI', modelName: 'scripted', streaming: true, basepath },
+        agentModelConfig: { agentModel: 'chatOpenAI', modelName: 'scripted', streaming: true, timeout: 2000, basepath },
         agentMessages: [],
         agentTools: tools.map((tool) => ({
             agentSelectedTool: 'customTool',
