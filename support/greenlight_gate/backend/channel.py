@@ -67,8 +67,10 @@ class ChannelResponse(Response):
                 await handler.take(as_message(type="session_restore", thread_id=thread, last_seq=int(seq)))
 
     async def _has_missed(self, thread_id: str, seq: int) -> bool:
-        """Whether there is more of a thread, or will be: of all others nothing has to be sent."""
+        """Whether there is more of a thread, or will be, or it is unknown, which is refused; else nothing is sent."""
         hub = self._hub
+        if await hub.store.owner_of(thread_id) is None:
+            return True
         under_way = any(run.thread_id == thread_id for run in hub.runs.under_way())
         return under_way or await hub.store.last_seq(thread_id) > seq
 

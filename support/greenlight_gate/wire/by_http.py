@@ -16,7 +16,7 @@ _SENT = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*|\S+://\S+)(?: (.*))?", re
 _FIELD = re.compile(r"(?:event|data|id|retry)(?::|\Z)|:")
 
 
-class Address(NamedTuple):
+class SentTo(NamedTuple):
     """Where a message goes."""
 
     method: str
@@ -35,10 +35,10 @@ def content_type(headers: Iterable[str]) -> str:
     return next((value.strip() for name, _, value in pairs if name.strip().lower() == "content-type"), "")
 
 
-def sent_by_http(text: str) -> tuple[Address, str] | None:
+def sent_by_http(text: str) -> tuple[SentTo, str] | None:
     """The address and the body of what the trace says was sent by HTTP, "POST /chat {...}"; None for a frame."""
     found = _SENT.fullmatch(text)
-    return (Address(found[1], found[2]), found[3] or "") if found else None
+    return (SentTo(found[1], found[2]), found[3] or "") if found else None
 
 
 def is_event(text: str) -> bool:

@@ -88,6 +88,12 @@ def test_a_thread_of_another_user_is_not_resumed(backend: BackendProcess) -> Non
     assert (refused["type"], refused["error_code"]) == ("error_message", "FORBIDDEN_THREAD")
 
 
+def test_a_thread_that_does_not_exist_is_not_resumed(backend: BackendProcess) -> None:
+    with channel(backend.url, last_id="nowhere:1") as ada:
+        refused = next(ada.events)
+    assert (refused["type"], refused["error_code"]) == ("error_message", "FORBIDDEN_THREAD")
+
+
 def test_comments_keep_a_channel_alive_and_it_ends_with_its_token() -> None:
     environment = {**ENVIRONMENT, "CHAT_HEARTBEAT_S": "0.05"}
     with (

@@ -87,7 +87,8 @@ def in_a_scenario(records: Sequence[AnyRecord]) -> tuple[Came, dict[int, UserReq
     for record in records:
         if isinstance(record, Sent) and record.what == "start" and record.request is not None:
             expect = record.expect or Expect()
-            question = UserRequest("Ada", "?", request=record.request, expect=expect, at=record.at)
+            user = recorder.checker.connections[record.connection].user
+            question = UserRequest(user, "?", request=record.request, expect=expect, at=record.at)
             questions[record.n] = question
             recorder.answers.asked(question)
         values = msgspec.structs.asdict(record)

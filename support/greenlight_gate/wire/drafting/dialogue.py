@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from greenlight_gate.wire.by_http import Address, framing_of
+from greenlight_gate.wire.by_http import SentTo, framing_of
 from greenlight_gate.wire.drafting.recording import Message, leaves
 from greenlight_gate.wire.drafting.requests import ID, Exchange, Requests, is_kind, values_at
 from greenlight_gate.wire.templates import RESERVED
@@ -90,7 +90,7 @@ class Dialogue:
             return f'"{{{found}}}"'
         return json.dumps(value.replace("{", "{{").replace("}", "}}")) if isinstance(value, str) else json.dumps(value)
 
-    def _http(self, address: Address | None) -> str:
+    def _http(self, address: SentTo | None) -> str:
         """The address of a message as inline TOML, "" without one."""
         if address is None or not self.requests.recording.by_http:
             return ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from greenlight_gate.wire.by_http import Address, content_type, data_of, framing_of, is_event, sent_by_http
+from greenlight_gate.wire.by_http import SentTo, content_type, data_of, framing_of, is_event, sent_by_http
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.codecs.chain import CodecChain
@@ -37,7 +37,7 @@ class Message(NamedTuple):
     value: Any
     prompt: str = ""
     user: str = ""
-    address: Address | None = None
+    address: SentTo | None = None
 
 
 class Recording:
@@ -106,7 +106,7 @@ class _Raw(NamedTuple):
     recorded: bool
     # Where it went by HTTP, and whether beside a connection of another kind; the content type of an answer; whether it
     # opened a channel.
-    address: Address | None = None
+    address: SentTo | None = None
     beside: bool = False
     media: str = ""
     opens: bool = False
@@ -151,7 +151,7 @@ def _by_http(raw: _Raw, entry: Mapping[str, Any]) -> _Raw:
     if not isinstance(asked, dict):
         return raw
     media = str(asked.get("type", ""))
-    address = Address(str(asked.get("method", "POST")), str(asked.get("url", "")))
+    address = SentTo(str(asked.get("method", "POST")), str(asked.get("url", "")))
     return raw._replace(address=address, media=media, opens=raw.way == "http" and framing_of(media) is not None)
 
 
