@@ -5,10 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from greenlight_gate.rules.engine.id_registry import IdRegistry, words_of
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Opened, Received
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Promises
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.tests.rules.talk import ANSWER, EPOCH_S, PROFILE, Talk, asked
 from support.tests.wire.small import SMALL
@@ -101,6 +104,19 @@ def test_a_longer_word_in_a_sentence_is_none(text: str) -> None:
 def test_what_the_user_has_named_in_a_sentence_may_be_repeated() -> None:
     talk = together(("Bashir", "user-bashir", ()), text='{"prompt": "Who?\\nuser-bashir."}')
     assert talk.started().thinking().executing().tool_done(result="rain, user-bashir: hi").completed().whole() == []
+
+
+@given(
+    st.lists(st.sampled_from(["run-1234567890", "run-12345678901", "u-2", "bashir-7", "thread-123456"]), min_size=1),
+    st.lists(st.sampled_from(["run-1234567890", "run-12345678901", "u-2", "bashir-7", ".", "_ ", " ", "\\n", "a"])),
+)
+def test_no_id_is_too_short_to_be_looked_for(ids: list[str], pieces: list[str]) -> None:
+    registry = IdRegistry()
+    for id_ in ids:
+        registry.add_user(id_, "Bashir")
+    text = "".join(pieces).encode()
+    known = {word for word in words_of(text) if word.encode() in registry.owners}
+    assert {word.decode() for word in registry.foreign_words(text, "Ada")} == known
 
 
 def ignored(*notes: dict[str, object]) -> list[str]:

@@ -5,6 +5,7 @@ that what arrives late is still known.
 """
 
 import re
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice, repeat
@@ -87,6 +88,7 @@ class IdRegistry:
         self.users: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
         self._colons = False
+        self._shortest = sys.maxsize
         self._told: dict[str, str] = {}
         self._by_last_word: dict[bytes, list[str]] = {}
         self.sole: str | None = None
@@ -143,6 +145,7 @@ class IdRegistry:
         if name not in names:
             names.append(name)
         self.owners.setdefault(last, _OF_A_NAME)
+        self._shortest = min(self._shortest, len(last))
         self.sole = user if self.sole in (None, user) else ""
 
     def connection(self, connection: str, user: str, at: str) -> str:
@@ -257,8 +260,9 @@ class IdRegistry:
     def foreign_words(self, data: bytes, user: str) -> list[bytes]:
         """The words of a text that may be ids of other users."""
         owners = self.owners
-        # Without a loop here: nearly all words of a text are no ids, and of the others nearly all are the user's own.
-        return [word for word in owners.keys() & _words(data, colons=self._colons) if owners[word] != user]
+        # Nearly all words of a text are no ids, and of the others nearly all are the user's own.
+        words = _words(data, least=self._shortest, colons=self._colons)
+        return [word for word in owners.keys() & words if owners[word] != user]
 
     def _foreign_word(self, word: bytes, data: bytes, user: str, *, users: bool) -> OwnedId | None:
         name = word.decode()
@@ -315,6 +319,7 @@ class IdRegistry:
     def _owned(self, name: str, user: str) -> None:
         if _LONG_ID.fullmatch(name) or name in self.names:
             self._colons = self._colons or ":" in name
+            self._shortest = min(self._shortest, len(name))
             self.owners[name.encode()] = user
             self.sole = user if self.sole in (None, user) else ""
 
@@ -328,10 +333,13 @@ def words_of(text: bytes) -> list[str]:
     return [word.decode() for word in _words(text)]
 
 
-def _words(data: bytes, *, colons: bool = True) -> list[bytes]:
-    """The words of a text; also without an escape before them, and without the signs of a sentence around them."""
+def _words(data: bytes, *, least: int = 1, colons: bool = True) -> list[bytes]:
+    """The words of a text that have so many characters, at least.
+
+    Also without an escape before them, and without the signs of a sentence around them.
+    """
     text = data.translate(_WORDS if colons else _WITHOUT_COLONS)
-    words = text.split()
+    words = [word for word in text.split() if len(word) >= least]
     if b"\\" in data:
         words += _ESCAPED.findall(data)
     # Faster than "in": full stops and underscores are rarer than spaces.
