@@ -15,8 +15,10 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.identity import is_placeholder
 
 _MOST_NAMED = 4096
-# So many texts that the user has sent are kept as they are: the ids in them are hardly ever asked for.
+# So many texts that the user has sent are kept as they are: the ids in them are hardly ever asked for. The oldest go
+# together, since all others are moved then.
 _MOST_TEXTS = 512
+_SPARE_TEXTS = 64
 _LONGEST_TEXT = 4096
 _NO_WORDS: frozenset[str] = frozenset()
 
@@ -56,7 +58,8 @@ class Correlation:
         """What the user has sent: ids in it may be repeated to them, whatever user they belong to."""
         if len(text) <= _LONGEST_TEXT:
             self._sent.append(text)
-            del self._sent[:-_MOST_TEXTS]
+            if len(self._sent) >= _MOST_TEXTS + _SPARE_TEXTS:
+                del self._sent[:-_MOST_TEXTS]
             return
         kept = self._sent_words if len(self._sent_words) < _MOST_NAMED else _NO_WORDS
         self._sent_words = frozenset((*kept, *_words_of(text)))
