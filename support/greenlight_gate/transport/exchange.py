@@ -35,6 +35,9 @@ class StreamOwner(Protocol):
     first_id: bytes
     last_id: bytes
 
+    def streams(self, post: Post) -> bool:
+        """Whether the answer to this request may be a stream of messages."""
+
     def answered(self, post: Post, answer: HttpAnswer, at: float) -> None:
         """The head of an answer came, and all of it if it is not a stream."""
 
@@ -93,7 +96,7 @@ class HttpExchange:
         post, owner = self.post, self._owner
         assert post is not None
         self._head = head
-        if not _is_stream(head, owner.framing):
+        if not (owner.streams(post) and _is_stream(head, owner.framing)):
             return not (post.streams and _encoding(head))
         limit = owner.max_message_bytes
         self._stream = EventStream(limit) if owner.framing == "sse" else LineStream(limit)

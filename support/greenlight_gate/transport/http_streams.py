@@ -169,6 +169,10 @@ class HttpStreams:
 
     # What comes -----------------------------------------------------------------------------------------------
 
+    def streams(self, post: Post) -> bool:
+        """Whether the answer to this request may be a stream of messages: beside a channel, none is."""
+        return not self._is_channel or post is self._opening
+
     def answered(self, post: Post, answer: HttpAnswer, at: float) -> None:
         """The head of an answer came, and all of it if it is not a stream."""
         if post is self._opening:
@@ -232,7 +236,7 @@ class HttpStreams:
 
     def stream_ended(self, post: Post, at: float) -> None:
         """The stream that answers this request has ended, and with a channel the tab."""
-        if self.is_open and self._is_channel and post is self._opening:
+        if self.is_open and self._is_channel:
             self._end(Ending("server", None, "the event stream has ended"), at)
             self._abort_all()
         elif self.is_open:
@@ -241,7 +245,7 @@ class HttpStreams:
 
     def stream_reset(self, post: Post, error: str, at: float) -> None:
         """The server has given up the stream that answers this request; others go on, without a channel in vain."""
-        if self.is_open and self._is_channel and post is self._opening:
+        if self.is_open and self._is_channel:
             self.broken(f"its stream was reset, {error}", at)
         elif self.is_open:
             self._count(0)

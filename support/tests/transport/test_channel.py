@@ -117,6 +117,23 @@ def test_a_request_that_is_refused_leaves_the_channel_open() -> None:
     assert [(answer.label, answer.status) for answer in kept.of("answer")] == [("q1", 401)]
 
 
+def test_events_in_the_answer_to_a_request_are_none_of_the_channel() -> None:
+    block = b"id: a:1\ndata: stray\n\n"
+    answer = STREAM + b"%x\r\n%b\r\n" % (len(block), block) + END
+
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        await asking("q1")(tab, kept)
+        await asking("q2")(tab, kept)
+        assert tab.is_open
+        assert tab.last_event_id == ""
+
+    kept = play(Backend(answer, ACCEPTED).act, part)
+    assert kept.of("text") == [b'"q1"', b'"q2"']
+    assert [(each.label, each.status, each.body) for each in kept.of("answer")] == [
+        ("q1", 200, block), ("q2", 202, b""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("end", "by", "why"), [(END, "server", "the event stream has ended"), (b"", "nobody", "")])
 def test_the_tab_ends_with_its_channel_in_order_or_not(end: bytes, by: str, why: str) -> None:
     kept = play(Backend(ACCEPTED, ends=(1, end)).act, asking("q1"))
