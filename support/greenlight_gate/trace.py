@@ -284,7 +284,7 @@ class TimedOut(Record, frozen=True):
     """A wait that ended without its event.
 
     One of ready, start, end, input (what becomes of a request for input that nobody answers), pong, websocket pong,
-    heartbeat, refusal, expiry, restored, stream end or close.
+    heartbeat, refusal, expiry, restored, answer (to a request by HTTP that asks for no stream), stream end or close.
     """
 
     waiting_for: str

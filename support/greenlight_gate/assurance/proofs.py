@@ -33,7 +33,7 @@ _BY_SCENARIO = {
         hangs_mid_run_socket_open token_echoed_in_frame subprotocol_not_chosen
         stream_ends_without_the_end_event stream_of_another_content_type stream_compressed_unasked
         stream_open_after_the_end stream_cut_after_its_last_event data_lines_without_their_field
-        only_comments_before_the_answer channel_misses_the_first_event""",
+        only_comments_before_the_answer channel_misses_the_first_event messages_beside_a_channel_unanswered""",
     "functional/2: Reasoning arrives during long work, and not at its end": """
         burst_at_the_end stream_buffered_until_its_end""",
     "functional/3: Two tools that run one after the other are both named": """
@@ -243,7 +243,7 @@ HTTP_DEFECTS: Mapping[str, frozenset[str]] = {"sse": frozenset({
     "channel_misses_the_first_event", "channel_resumes_one_event_too_late", "channel_ids_lag_behind",
     "channel_mixes_users", "channel_ends_with_an_answer", "channel_resumed_by_any_user",
     "no_token_accepted_on_resume", "signature_not_checked_on_resume", "expired_token_accepted_on_resume",
-    "channel_address_in_place_of_a_token",
+    "channel_address_in_place_of_a_token", "messages_beside_a_channel_unanswered",
 })}  # fmt: skip
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})

@@ -88,5 +88,6 @@ class MessageResponse(Response):
         """Answer the request."""
         errors: list[Body] = []
         await MessageHandler(self._hub, self._connection, errors.append).take(self._text)
+        await self._hub.chain.taken(self._connection)
         answer = answer_with(errors[0], self._connection) if errors else Response(status_code=202)
         await answer(scope, receive, send)

@@ -20,7 +20,7 @@ HOOKS = frozenset({
     "accepted", "access", "acting", "answer", "approval", "begin", "body", "cancel", "choice", "closing",
     "credentials", "delivery", "draft", "ended", "expiry", "frame", "greeting", "handshake", "head", "incoming",
     "leave", "metrics", "model_call", "outcome", "outlive", "ping", "prompt", "refusal", "repeated", "replay", "route",
-    "subprotocol", "tool", "unfinished", "wait",
+    "subprotocol", "taken", "tool", "unfinished", "wait",
 })  # fmt: skip
 
 
@@ -133,6 +133,10 @@ class Chain:
         for hook in self._at["frame"]:
             frames = [changed for each in frames for changed in hook(connection, event, each)]
         return frames
+
+    async def taken(self, connection: object) -> None:
+        """After a message beside a channel, before its POST is answered; may wait. `async (connection) -> None`."""
+        await _each(self._at["taken"], connection)
 
     def head(self, connection: object, head: tuple[int, Mapping[str, str]]) -> tuple[int, Mapping[str, str]]:
         """Before an HTTP request of the chat is answered. `(connection, (status, headers)) -> (status, headers)`."""

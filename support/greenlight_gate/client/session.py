@@ -111,7 +111,8 @@ class Session:
         # The trace context of the upgrade, in whose trace the first run belongs.
         self._traceparent = ""
         self._ended = "has ended"
-        # The requests by HTTP whose answer is still streaming.
+        # When the latest request by HTTP was sent, and those whose answer is still streaming.
+        self._posted_at = 0.0
         self._streaming: set[str] = set()
         # Those whose answer has begun.
         self._begun: set[str] = set()
@@ -260,7 +261,7 @@ class Session:
     async def close(self, *, keep_tab: bool = False) -> None:
         """Closes the connection, waits for the answer, and makes the requests that the profile has for afterwards."""
         if self._transport is not None and self.open:
-            await self.wait_streams()
+            await self.wait_answers()
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
         if self.setup is not None:
@@ -268,12 +269,22 @@ class Session:
             for complaint in await setup.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
 
-    async def wait_streams(self) -> None:
-        """By HTTP, the stream of a request ends with its run, which is at once; if not, the trace records it."""
+    async def wait_answers(self) -> None:
+        """By HTTP, requests are answered, and the stream of one ends with its run; if not, the trace records it."""
+        if self.by_http and not self.cut_by_us:
+            await self._wait_answered()
         ended = {question.request for question in self.inbox.questions if question.has_end}
         budget = self.budgets.handshake_s
         if not await self._until(lambda: not self._streaming & ended, budget):
             self._timed_out("stream end", budget)
+
+    async def _wait_answered(self) -> None:
+        """Waits for the answers that are no streams: nothing else does so where events come on a channel."""
+        transport, since = self._transport, self._posted_at
+        waited_s = time.monotonic() - since - self.recorder.lost_s(since)
+        left_s = max(self.budgets.handshake_s - waited_s, 0.0)
+        if transport is not None and not await self._until(lambda: not transport.unanswered, left_s):
+            self._timed_out("answer", waited_s + left_s)
 
     # What the transport reports ------------------------------------------------------------------------------
 
@@ -722,6 +733,7 @@ class Session:
         if self.by_http:
             post = post or self._post("start", self.values, record)
             text = f"{post.method} {post.path} {text}"
+            self._posted_at = time.monotonic()
             self._streaming |= {post.label} if post.streams and post.label else set()
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:

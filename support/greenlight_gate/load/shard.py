@@ -268,7 +268,7 @@ class Shard:
             for user in users:
                 user.hang_up()
         else:
-            await asyncio.sleep(_GRACE_S if self.meters.asked else 0.0)
+            await self._wait_answers(users)
             pause_s = self.plan.ramp_down_s / max(len(users), 1)
             for number, user in enumerate(users):
                 if user.is_slow:
@@ -286,6 +286,23 @@ class Shard:
                 user.finish()
         if not self.context.speaks_plainly:
             await self._clean_up()
+
+    async def _wait_answers(self, users: list[VirtualUser]) -> None:
+        """Waits for what may still come, and by HTTP for answers that are no streams: nothing else waits for those."""
+        await asyncio.sleep(_GRACE_S if self.meters.asked else 0.0)
+        by_http = self.context.profile.spec.connection.by_http
+        began, budget = time.monotonic(), self.context.budgets.handshake_s
+        while by_http and any(user.lacks_answer for user in users):
+            at = time.monotonic()
+            if at - began <= budget:
+                await asyncio.sleep(_POLL_S)
+                continue
+            self.context.tick()
+            if self.context.stalled_at < began:
+                for user in users:
+                    if user.lacks_answer:
+                        user.not_answered(budget, at)
+            return
 
     async def _clean_up(self) -> None:
         waiting = iter(self.users.values())

@@ -28,6 +28,7 @@ from greenlight_gate.trace import (
     Sent,
     Stalled,
     StreamEnded,
+    TimedOut,
     encode_header,
     encode_record,
 )
@@ -92,7 +93,7 @@ class VirtualUser:
         self._closed: Closed | None = None
         self._given_up = False
         self._stalled: tuple[Stalled, ...] = ()
-        self._answers: tuple[Responded | StreamEnded, ...] = ()
+        self._answers: tuple[Responded | StreamEnded | TimedOut, ...] = ()
         # By HTTP: how requests are sent, where all are sent alike, and the headers of the latest answer.
         self._alike: Post | None = None
         self._searched: list[tuple[bytes, bytes]] = []
@@ -353,6 +354,18 @@ class VirtualUser:
             self.checker.timed_out("start" if run is None else "end", at - last_at, ask.request, at, self._n)
             if self.is_free:
                 self._on_free(self, at)
+
+    @property
+    def lacks_answer(self) -> bool:
+        """Whether a request by HTTP waits for an answer that is no stream."""
+        return self.open and not self.is_slow and self._transport is not None and self._transport.unanswered > 0
+
+    def not_answered(self, after_s: float, at: float) -> None:
+        """A request by HTTP was not answered in time."""
+        self._n += 1
+        lacking = TimedOut(n=self._n, at=at, connection=self.connection, waiting_for="answer", after_s=after_s)
+        self._answers = (*self._answers, lacking)
+        self.checker.timed_out("answer", after_s, None, at, self._n)
 
     def stalled(self, at: float, for_s: float) -> None:
         """The shard stood still for so long until `at`."""

@@ -77,10 +77,12 @@ class ConnectionRules:
         self._pings.pop(str(nonce), None)
 
     def timed_out(self, waiting_for: str, after_s: float, n: int) -> None:
-        """The user waited in vain: ready (CONNECTION-1), a pong (CONNECTION-2), close or stream end (CONNECTION-3)."""
+        """The user waited in vain: ready, an answer (CONNECTION-1), a pong (-2), a close or stream end (-3)."""
         waited = f"nothing within {after_s:.1f} s"
         if waiting_for == "ready":
             self.report("CONNECTION-1", "the backend reports that it is ready", waited, n, late=True)
+        elif waiting_for == "answer":
+            self.report("CONNECTION-1", "an answer to each request by HTTP", waited, n, late=True)
         elif waiting_for == "pong":
             pinged = self._pings.pop(next(reversed(self._pings))) if self._pings else n
             self.report("CONNECTION-2", "an answer to the ping", waited, pinged, n, late=True)

@@ -87,6 +87,11 @@ class HttpExchange:
         self._stream: EventStream | LineStream | None = None
         self._body = bytearray()
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether a request is under way whose answer is no stream, and not complete."""
+        return self.post is not None and not self.post.streams
+
     def ask(self, post: Post) -> None:
         """The request is sent now."""
         self.post, self._asked_at = post, monotonic()

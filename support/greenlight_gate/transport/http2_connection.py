@@ -146,6 +146,11 @@ class Http2Connection(asyncio.Protocol):
         return self.takes_more and not self.is_busy
 
     @property
+    def unanswered(self) -> int:
+        """How many requests that have been sent wait for an answer that is no stream."""
+        return sum(stream.exchange.is_unanswered for stream in self._streams.values())
+
+    @property
     def is_full(self) -> bool:
         """Whether more is buffered than the server reads, or than its windows allow."""
         return self._is_paused or any(len(stream.left) > _FULL_BYTES for stream in self._streams.values())

@@ -70,6 +70,11 @@ class HttpConnection(asyncio.Protocol):
         """Whether an answer is under way."""
         return self._exchange.post is not None
 
+    @property
+    def unanswered(self) -> int:
+        """How many requests wait for an answer that is no stream."""
+        return int(self._exchange.is_unanswered)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection of the operating system is open."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's classes are not asyncio's

@@ -293,8 +293,8 @@ class HttpStreams:
 
     @property
     def unanswered(self) -> int:
-        """None: HTTP has no pings."""
-        return 0
+        """How many requests wait for an answer that is no stream, or for a connection."""
+        return len(self._connecting) + sum(connection.unanswered for connection in self._connections)
 
     @property
     def notices_loss(self) -> bool:

@@ -183,7 +183,7 @@ class Transport(Protocol):
 
     @property
     def unanswered(self) -> int:
-        """How many of our own pings the peer has not answered yet."""
+        """How many of our own pings the peer has not answered yet, or of our requests whose answer is no stream."""
 
     async def open(
         self, *, tls: ssl.SSLContext | None = None, via: tuple[str, int] | None = None, source: str = ""

@@ -82,6 +82,15 @@ def was_opened(seen: Seen) -> bool:
     return seen.frames == ["200"]
 
 
+def unanswered(url: str) -> Seen:
+    """What comes of a message while its POST is not answered; the end of that, if it is."""
+    with channel(url) as ada:
+        try:
+            return Seen([str(ada.post(asked(SUM)).status_code)])
+        except httpx2.ReadTimeout:
+            return seen(ada.run())
+
+
 CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "channel_misses_the_first_event": (talked, lambda seen: not seen.of("agent_started")),
     "channel_resumes_one_event_too_late": (resumed, lambda seen: seen.events[0]["seq"] == 4),
@@ -95,5 +104,6 @@ CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "no_token_accepted_on_resume": (resumed_with(), was_opened),
     "signature_not_checked_on_resume": (resumed_with(secret="x" * 32), was_opened),
     "expired_token_accepted_on_resume": (resumed_with(lifetime_s=-60), was_opened),
+    "messages_beside_a_channel_unanswered": (unanswered, lambda seen: bool(seen.of("agent_completed"))),
     "channel_ends_with_an_answer": (after_an_answer, lambda seen: seen.frames == ["the end"]),
 }

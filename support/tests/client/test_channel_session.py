@@ -17,7 +17,7 @@ from greenlight_gate.trace import Expect, Responded, Sent
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.backend.users import ENVIRONMENT
-from support.tests.client.scene import QUICK
+from support.tests.client.scene import QUICK, play
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
 from support.tests.wire.recorded import PROFILES, shipped
@@ -115,3 +115,34 @@ def test_without_a_valid_token_both_the_channel_and_a_message_are_refused(
     records = [entry.record for entry in recorder.entries]
     assert [record.status for record in records if isinstance(record, Responded)] == answers
     assert {finding.rule for finding in recorder.findings} == broken
+
+
+GREETING = [{"type": "endpoint", "endpoint": "/messages"}, {"type": "connection_established", "user_id": "u-ada"}]
+
+
+def greeting(*said: object) -> Act:
+    """A server whose channel begins with these messages; it answers no POST."""
+
+    async def act(wire: Wire) -> None:
+        if wire.path == "/events":
+            events = b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in said)
+            await wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events)
+        await does.forever(wire)
+
+    return act
+
+
+async def ping(session: Session) -> None:
+    assert not await session.ping()
+
+
+@pytest.mark.parametrize("was_cut", [False, True])
+def test_a_message_beside_a_channel_has_to_be_answered(*, was_cut: bool) -> None:
+    async def part(session: Session) -> None:
+        await ping(session)
+        session.cut_by_us = was_cut
+
+    _, _, recorder = play(greeting(*GREETING), part, profile=PROFILE, path="")
+    said = {(finding.rule, finding.expected) for finding in recorder.findings}
+    unanswered = ("CONNECTION-1", "an answer to each request by HTTP")
+    assert said == {("CONNECTION-2", "an answer to the ping")} | (set() if was_cut else {unanswered})

@@ -57,6 +57,7 @@ def test_each_sees_the_own_canary_and_nobody_elses(backend: BackendProcess) -> N
     [
         ("channel_misses_the_first_event", "LIFECYCLE-1"), ("channel_mixes_users", "ISOLATION-2"),
         ("stream_of_another_content_type", "CONNECTION-1"), ("duplicate_delivery", "CONTINUITY-2"),
+        ("messages_beside_a_channel_unanswered", "CONNECTION-1"),
     ],
 )  # fmt: skip
 def test_no_rule_is_sampled_away(changing: Changing, defect: str, rule: str) -> None:

@@ -107,6 +107,7 @@ TRACES: list[tuple[str, Play, set[str]]] = [
     ("a POST that is redirected", lambda t: posted(opened(t).ask(), 302, problem="HTTP 302, a redirect to /login"),
      {"CONNECTION-1", "LIFECYCLE-1"}),
     ("a POST that is answered late", lambda t: posted(opened(t).ask(), after_ms=6_000.0).answer(), {"CONNECTION-1"}),
+    ("a POST that is never answered", lambda t: opened(t).ask().answer().timeout("answer", 5.0), {"CONNECTION-1"}),
     ("a POST that is accepted, and nothing comes",
      lambda t: posted(opened(t).ask()).timeout("start", 10.0, request="q1"),
      {"CONNECTION-1", "LIFECYCLE-2", "TIMELINESS-1"}),

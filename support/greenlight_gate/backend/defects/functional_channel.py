@@ -1,5 +1,6 @@
 """Defects of chats over a channel; over a WebSocket, and where each request has a stream, none of them shows."""
 
+import asyncio
 import re
 
 from greenlight_gate.backend.bus import Subscriber
@@ -47,3 +48,10 @@ async def channel_ends_with_an_answer(run: AgentRun, journal: Journal) -> None:
     del journal
     if isinstance(run.connection, ChannelConnection):
         run.connection.close(1000)
+
+
+@defect("taken", "CONNECTION-1")
+async def messages_beside_a_channel_unanswered(connection: ServedConnection) -> None:
+    """No POST is ever answered, though all that comes of it comes on the channel."""
+    del connection
+    await asyncio.Event().wait()  # until the backend ends

@@ -216,7 +216,7 @@ class _Cell:
             first = await self._ask(self.suite.first_prompt, None)
             await connection.session.wait_end(first)
             # By HTTP, the end of its stream comes after that of its run, and is not to be held in place of the answer.
-            await connection.session.wait_streams()
+            await connection.session.wait_answers()
             connection.hold()
             question = await self._ask(prompt, first.thread)
             if await connection.let_through(question, place.after):
