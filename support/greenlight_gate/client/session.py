@@ -165,10 +165,16 @@ class Session:
             answers = await self._ask_unwelcome()
         if unwelcome:
             await self._wait_refused(lambda: self._answered(answers, *_ANSWERS))
-        elif failure is not None:
+            return
+        if failure is not None:
             raise NotConnected(f"{self.user} {failure}")
-        elif self.profile.promises.ready:
+        if self.profile.promises.ready:
             await self._wait_ready()
+        try:
+            setup.check_endpoints(self.values)
+        except NotOpened as error:
+            transport.abort()
+            raise self._refused(error, "") from error
 
     @property
     def by_http(self) -> bool:
@@ -674,6 +680,8 @@ class Session:
             raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet", "") from error
         except UndecodableError as error:
             raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
+        except NotOpened as error:
+            raise NotConnected(f"{self.user}'s next message cannot be sent: {error}") from error
         await self.write(text, raw, post=post, **record)
         return None
 
@@ -744,6 +752,8 @@ class Session:
                 await self._transport.drained()
         except ConnectionEnded as error:
             raise self.not_open() from error
+        except NotOpened as error:
+            raise NotConnected(f"{self.user}'s next message cannot be sent: {error}", "") from error
 
     @property
     def needs_another_to_ask(self) -> bool:

@@ -123,9 +123,22 @@ class SetUpUser(VirtualUser):
                 return
             self._step += 1
 
-    def _maybe_ready(self, at: float) -> None:
-        if self.ready is not None and self._step == len(self._steps):
-            super()._maybe_ready(at)
+    def _is_ready(self) -> bool:
+        return self._step == len(self._steps) and super()._is_ready() and self._has_endpoints()
+
+    def _has_endpoints(self) -> bool:
+        """Whether messages can be sent to where the server wants them; if not, it has refused the user."""
+        try:
+            if self._setup is not None:
+                self._setup.check_endpoints(self._values)
+        except NotOpened as error:
+            self._refuse(error)
+            return False
+        return True
+
+    def _refuse(self, error: NotOpened) -> None:
+        self.refused(error)
+        asyncio.get_running_loop().call_soon(self.hang_up)
 
     def _hear(self, control: Control, at: float) -> None:
         if control.name == "handshake":
@@ -134,8 +147,7 @@ class SetUpUser(VirtualUser):
         elif control.name == "keepalive":
             self._send_template(self._context.profile.spec.answers[control.values["answer"]].send, {})
         elif control.name == "error" and self.ready is not None and self._step < len(self._steps):
-            self.refused(NotOpened("an error in the handshake"))
-            asyncio.get_running_loop().call_soon(self.hang_up)
+            self._refuse(NotOpened("an error in the handshake"))
         self._context.hear_control(control, at)
 
     def _opened(self) -> Opened:
@@ -226,11 +238,11 @@ class SetUpUser(VirtualUser):
         except UndecodableError as error:
             self._context.unable.append(f"{self.planned.user}'s next message cannot be encoded: {error}")
             return False
-        transport = self._transport
+        except NotOpened as error:
+            self._context.unable.append(f"{self.planned.user}'s next message cannot be sent: {error}")
+            return False
         for message in messages:
-            if transport is not None and transport.can_send:
-                is_text = isinstance(message, str)
-                transport.send(message.encode() if isinstance(message, str) else message, text=is_text, post=post)
+            self._send(message.encode() if isinstance(message, str) else message, post, text=isinstance(message, str))
         return True
 
     async def _say_in_turn(self, parts: list[Any], values: Mapping[str, Any]) -> None:

@@ -162,12 +162,15 @@ class VirtualUser:
 
     def _maybe_ready(self, at: float) -> None:
         """It may ask as soon as the backend has sent what it promises to send first."""
-        if self.ready is not None and (self.checker.ready or not self._context.profile.promises.ready):
+        if self.ready is not None and self._is_ready():
             self._meters.connections_made += 1
             if self.began_at > self._context.stalled_at:
                 self._meters.connect.record(at - self.began_at)
             self.ready.set()
             self.ready = None
+
+    def _is_ready(self) -> bool:
+        return self.checker.ready or not self._context.profile.promises.ready
 
     # What comes -----------------------------------------------------------------------------------------------
 
@@ -399,10 +402,13 @@ class VirtualUser:
         known = {"user": planned.user_id, **values}
         return post_to(spec.addresses[what], spec, planned.url, headers=planned.headers, values=known, label=label)
 
-    def _send(self, text: bytes, post: Post | None = None) -> None:
+    def _send(self, data: bytes, post: Post | None = None, *, text: bool = True) -> None:
         transport = self._transport
         if transport is not None and transport.can_send:
-            transport.send(text, post=post)
+            try:
+                transport.send(data, text=text, post=post)
+            except NotOpened as error:
+                self._context.unable.append(f"{self.planned.user}'s next message cannot be sent: {error}")
 
     def on_writable(self, at: float) -> None:
         """The connection takes more again, after `is_full`."""

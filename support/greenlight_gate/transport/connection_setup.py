@@ -17,7 +17,7 @@ from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import Post
-from greenlight_gate.transport.posting import post_to
+from greenlight_gate.transport.posting import given_path, post_to
 from greenlight_gate.transport.two_sockets import EventsSocket
 from greenlight_gate.wire.connecting import ConnectionSpec, EventsSpec, HttpRequest
 from greenlight_gate.wire.http_call import HttpCall
@@ -224,6 +224,11 @@ class ConnectionSetup:
     def post(self, what: str, values: Mapping[str, Any], label: str) -> Post:
         """The HTTP request that carries a message of the profile. Raises KeyError for a value that is not known."""
         return post_to(self.spec.addresses[what], self.spec, self.url, headers=self.headers, values=values, label=label)
+
+    def check_endpoints(self, values: Mapping[str, Any]) -> None:
+        """Raises NotOpened if the server has given no address for messages to which they can be sent."""
+        for name in self.spec.endpoints:
+            given_path(name, self.url, values)
 
     @property
     def events(self) -> EventsSocket | None:

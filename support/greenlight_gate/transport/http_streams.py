@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.findings import printable
 from greenlight_gate.targets.sections import HttpVersion
+from greenlight_gate.transport.exchange import check_request
 from greenlight_gate.transport.http_connection import HttpConnection
 from greenlight_gate.transport.interface import (
     Accepted,
@@ -302,7 +303,7 @@ class HttpStreams:
         return any(connection.is_busy for connection in self._connections)
 
     def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
-        """Sends one message as the body of a request. Raises ConnectionEnded."""
+        """Sends one message as the body of a request. Raises ConnectionEnded, NotOpened for what HTTP does not know."""
         assert post is not None, "a message by HTTP has an address"
         if not self.can_send:
             raise ConnectionEnded
@@ -312,8 +313,9 @@ class HttpStreams:
     def _send(self, post: Post, data: bytes, *, again: bool = False) -> None:
         for connection in self._connections:
             if connection.takes_more:
-                self._request(connection, post, data, again=again)
+                connection.request(post, data, again=again)
                 return
+        check_request(post)
         if self.multiplexes:
             self._to_send.append((post, data, again))
             if self._connecting:
@@ -335,7 +337,7 @@ class HttpStreams:
         if not self.can_send and self._opened is None:
             connection.abort()
         elif not is_queued:
-            self._request(connection, post, data)
+            connection.request(post, data)
         else:
             to_send, self._to_send = self._to_send, []
             for each, body, again in to_send:
@@ -349,14 +351,6 @@ class HttpStreams:
         """The server says that it has not begun with this request: another connection carries it."""
         if self.can_send or self._opened is not None:
             self._send(post, body, again=True)
-
-    def _request(
-        self, connection: "AnyConnection", post: Post, data: bytes, *, again: bool = False
-    ) -> None:  # fmt: skip
-        try:
-            connection.request(post, data, again=again)
-        except NotOpened as error:
-            raise ConnectionEnded(str(error)) from error
 
     def ping(self) -> None:
         """HTTP has no pings of users: nobody asks for one. Raises ConnectionEnded."""

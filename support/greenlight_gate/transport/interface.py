@@ -199,7 +199,10 @@ class Transport(Protocol):
         """Whether a lost connection is noticed now: HTTP notices it only while an answer is awaited."""
 
     def send(self, data: bytes, *, text: bool = True, post: Post | None = None) -> None:
-        """Sends one message, whatever its bytes are. `post`: how, by HTTP. Raises ConnectionEnded."""
+        """Sends one message, whatever its bytes are. `post`: how, by HTTP.
+
+        Raises ConnectionEnded, and NotOpened for a path or headers that HTTP does not allow.
+        """
 
     def close_stream(self, label: str) -> bool:
         """Closes the stream that answers the `Post` of this label, and nothing else; False if there is none."""

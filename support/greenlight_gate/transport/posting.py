@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from greenlight_gate.findings import printable
 from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.http_streams import HttpStreams, accepts
 from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post, Receiver, Transport
@@ -16,6 +17,10 @@ from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import fill, filled_or_none, quoted
 
 _BODILESS = ("GET", "DELETE")
+_PORTS = {"http": 80, "https": 443}
+# What browsers leave as it is in the path and query of a URL (WHATWG URL, section 1.3).
+_KEPT = "!$%&'()*+,-./:;=?@[]^_|~"
+_SHOWN = 100
 
 
 def transport_to(
@@ -57,12 +62,11 @@ def post_to(
     """The request to an address below `url`, whose query it keeps. `headers`: those of each request.
 
     `values` fill in its path and headers; a header whose value is null is left out. Raises KeyError for a value that is
-    not known.
+    not known, and NotOpened for an address that the server was to give.
     """
     parts = urlsplit(url)
-    if address.is_whole_value:
-        place = urlsplit(urljoin(url, str(fill(address.path, values))))
-        path = f"{place.path}?{place.query}" if place.query else place.path
+    if address.endpoint:
+        path = given_path(address.endpoint, url, values)
     else:
         path = f"{parts.path.rstrip('/') if address.path else parts.path}{fill(address.path, quoted(values))}" or "/"
     if parts.query:
@@ -79,6 +83,41 @@ def post_to(
     named = {name.lower() for name in given}
     together = {**{name: value for name, value in usual.items() if name.lower() not in named}, **given}
     return Post(address.method, path, tuple(together.items()), label, address.streams)
+
+
+def given_path(name: str, url: str, values: Mapping[str, Any]) -> str:
+    """The path and query of the URL that the server has given for messages, read relative to `url`, as a browser does.
+
+    Raises NotOpened for none, and for one of another origin: no credentials are sent there.
+    """
+    given = values.get(name)
+    what = f"the address for messages that the backend gave ({name})"
+    if given is None:
+        raise NotOpened(f"{what} is missing, or null")
+    shown = printable(str(given).partition("?")[0][:_SHOWN])
+    try:
+        place = urlsplit(urljoin(url, given.strip() if isinstance(given, str) else ""))
+        is_url = isinstance(given, str) and bool(place.hostname or place.scheme not in _PORTS)
+        origins = [_origin(place), _origin(urlsplit(url))]
+    except ValueError:
+        is_url, origins = False, []
+    if not is_url:
+        raise NotOpened(f"{what} is no URL: {shown!r}")
+    if len(set(origins)) > 1:
+        raise NotOpened(
+            f"{what} is of another origin than {origins[1]}: {shown!r}. Credentials are sent to no other one: let it "
+            "give a path, or a URL of the target's origin"
+        )
+    path = quote(place.path or "/", safe=_KEPT)
+    return f"{path}?{quote(place.query, safe=_KEPT)}" if place.query else path
+
+
+def _origin(parts: SplitResult) -> str:
+    """The origin of a URL (RFC 6454). Raises ValueError for a port that is none."""
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    host = parts.hostname or ""
+    usual = port in (0, _PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{port}"
 
 
 def _opening(

@@ -12,6 +12,7 @@ from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
 _WHOLE_VALUE = re.compile(r"\{\w+\}")
+_PATH = re.compile(r"[\x21-\x7e]*")
 # [send.stop] of a backend whose runs are stopped by closing the streams of their answers.
 CLOSES = {"close": True}
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -29,9 +30,9 @@ class HttpAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     streams: bool = True
 
     @property
-    def is_whole_value(self) -> bool:
-        """Whether the path is one captured value, which is a URL as the server gave it: relative to the target's."""
-        return _WHOLE_VALUE.fullmatch(self.path) is not None
+    def endpoint(self) -> str:
+        """The name of the value that the path is, as a URL that the server gives; "" if it is not one value."""
+        return self.path[1:-1] if _WHOLE_VALUE.fullmatch(self.path) else ""
 
 
 class EventsSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,8 +207,10 @@ def _check_close(connection: ConnectionSpec) -> None:
 
 
 def _check_path(address: HttpAddress, where: str) -> None:
-    if address.path and not (address.path.startswith("/") or address.is_whole_value):
+    if address.path and not (address.path.startswith("/") or address.endpoint):
         raise ProfileError(f"{where}.path: expected a path that begins with /, got {address.path!r}")
+    if not _PATH.fullmatch(address.path):
+        raise ProfileError(f"{where}.path: expected a path as HTTP has it, with %20 for a space, got {address.path!r}")
 
 
 def read_values(data: dict[str, Any]) -> dict[str, ValueSpec]:

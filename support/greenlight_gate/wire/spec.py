@@ -162,7 +162,7 @@ class Spec(msgspec.Struct, frozen=True):
     @property
     def endpoints(self) -> frozenset[str]:
         """The names of the values that are addresses of requests: the server gives each connection its own."""
-        return frozenset(address.path[1:-1] for address in self.addresses.values() if address.is_whole_value)
+        return frozenset(address.endpoint for address in self.addresses.values() if address.endpoint)
 
     @property
     def scope_names(self) -> tuple[str, ...]:

@@ -146,3 +146,27 @@ def test_a_message_beside_a_channel_has_to_be_answered(*, was_cut: bool) -> None
     said = {(finding.rule, finding.expected) for finding in recorder.findings}
     unanswered = ("CONNECTION-1", "an answer to each request by HTTP")
     assert said == {("CONNECTION-2", "an answer to the ping")} | (set() if was_cut else {unanswered})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("http://[bad", "is no URL: 'http://[bad'"),
+        ("http://", "is no URL"),
+        ("http://127.0.0.1:port/messages", "is no URL"),
+        (17, "is no URL: '17'"),
+        ({"path": "/messages"}, "is no URL"),
+        (None, "is missing, or null"),
+        ("//elsewhere.example/messages?key=1", "is of another origin than "),
+        ("https://127.0.0.1/messages", "'https://127.0.0.1/messages'. Credentials are sent to no other one"),
+        ("mailto:ada@example.org", "is of another origin"),
+    ],
+)
+def test_an_address_to_which_no_message_can_be_sent_is_a_finding(endpoint: object, said: str) -> None:
+    greets = greeting({"type": "endpoint", "endpoint": endpoint}, GREETING[1])
+    _, error, recorder = play(greets, ping, profile=PROFILE, path="")
+    assert isinstance(error, NotConnected)
+    assert error.rule == "CONNECTION-1"
+    assert [(finding.rule, finding.expected) for finding in recorder.findings] == [("CONNECTION-1", "a connection")]
+    assert said in recorder.findings[0].actual
+    assert "key" not in recorder.findings[0].actual

@@ -1,6 +1,7 @@
 """Loads over a channel, on the same virtual users: the embedded backend, whose channel says where requests go."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from greenlight_gate.targets.settings import load_target, profile_text
 
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import ENVIRONMENT
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer, Wire
 from support.tests.load.users import BUDGETS, IMPATIENT, SUM, figures, planned, run
 
 EVENTS = 6
@@ -77,3 +80,17 @@ def test_a_user_who_reads_nothing_hurts_nobody(backend: BackendProcess) -> None:
     came = run(plan_for(backend.http_url, 3, slow=1, runs_each=None, duration_s=0.6, think_s=0.1))
     assert (came.connections_made, came.counts) == (3, {})
     assert came.runs == came.asked > 0
+
+
+def test_no_message_is_sent_to_another_origin() -> None:
+    async def greet(wire: Wire) -> None:
+        assert wire.path == "/events"
+        await wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for said in ({"type": "endpoint", "endpoint": "http://h/"}, {"type": "connection_established"}):
+            await wire.raw(b"data: %b\n\n" % json.dumps(said).encode())
+        await does.forever(wire)
+
+    with HostileServer(greet, does.health()) as server:
+        came = run(plan_for(f"http://127.0.0.1:{server.port}", 2))
+    assert (came.connections_made, came.asked, came.short, came.counts) == (0, 0, (), {"CONNECTION-1": 2})
+    assert "of another origin" in came.offences[0].finding.actual

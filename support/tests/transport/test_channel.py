@@ -210,3 +210,13 @@ def test_by_http_2_the_channel_and_its_requests_share_a_connection(*, resets: bo
     assert kept.of("text") == [b'"q1"', b'"q2"']
     assert [(answer.label, answer.status) for answer in kept.of("answer")] == [("q1", 202), ("q2", 202)]
     assert [ending.by for ending in kept.of("close")] == ["nobody" if resets else "server"]
+
+
+def test_what_http_does_not_allow_is_said_before_a_connection_is_opened_for_it() -> None:
+    async def part(tab: HttpStreams, kept: Kept) -> None:
+        with pytest.raises(NotOpened, match="HTTP does not allow this path"):
+            tab.send(b"", post=Post("POST", "/of ada", (), "q1", streams=False))
+        assert not tab.unanswered
+        await asking("q2")(tab, kept)
+
+    assert play(Backend(ACCEPTED).act, part).of("text") == [b'"q2"']

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from greenlight_gate.transport.http_streams import HttpStreams
-from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, NotOpened, Post
+from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post
 from greenlight_gate.wire.by_http import Framing
 
 from support.tests.hostile import conduct as does
@@ -267,7 +267,7 @@ def test_a_tab_that_is_refused_is_not_opened(answer: bytes, status: int | None, 
 )  # fmt: skip
 def test_what_http_does_not_allow_is_not_sent(post: Post) -> None:
     async def part(tab: HttpStreams, kept: Kept) -> None:
-        with pytest.raises(ConnectionEnded, match="cannot be requested: HTTP does not allow"):
+        with pytest.raises(NotOpened, match="cannot be requested: HTTP does not allow"):
             tab.send(b"1", post=post)
 
     seen = Seen()

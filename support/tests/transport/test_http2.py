@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from greenlight_gate.targets.sections import HttpVersion
 from greenlight_gate.transport.http_streams import HttpStreams
-from greenlight_gate.transport.interface import ConnectionEnded, ConnectionLimits, NotOpened, Post
+from greenlight_gate.transport.interface import ConnectionLimits, NotOpened, Post
 from h2.settings import SettingCodes
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame
 
@@ -400,7 +400,7 @@ def test_a_close_ends_all_streams_at_once() -> None:
 
 def test_what_http_does_not_allow_is_not_sent() -> None:
     async def part(tab: HttpStreams, kept: Kept) -> None:
-        with pytest.raises(ConnectionEnded, match="HTTP does not allow"):
+        with pytest.raises(NotOpened, match="HTTP does not allow"):
             tab.send(b"1", post=Post("POST", "/a b"))
 
     play(None, part)

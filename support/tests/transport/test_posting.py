@@ -30,6 +30,9 @@ def test_the_address_of_a_message(url: str, path: str, target: str) -> None:
         ("/messages?session=1", "/messages?session=1"),
         ("http://h/messages/?session=a%2Fb", "/messages/?session=a%2Fb"),
         ("messages", "/api/messages"),
+        ("", "/api/sse"),
+        (" /of Åda?for=Åda ", "/of%20%C3%85da?for=%C3%85da"),
+        ("HTTP://H:80", "/"),
     ],
 )
 def test_an_address_that_the_server_has_given_is_taken_as_it_is(given: str, target: str) -> None:
