@@ -181,6 +181,11 @@ class Session:
         """Whether each message is an HTTP request of its own."""
         return self.profile.spec.connection.by_http
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether the server answers one request at a time (HTTP/2), so that others are not even sent meanwhile."""
+        return self._transport is not None and self._transport.one_at_a_time
+
     async def _ask_unwelcome(self) -> int:
         """Sends a request that has to be refused for its token: without one, nothing refuses a tab by HTTP.
 

@@ -146,6 +146,11 @@ class Http2Connection(asyncio.Protocol):
         return self.takes_more and not self.is_busy
 
     @property
+    def one_at_a_time(self) -> bool:
+        """Whether the server allows one stream at a time (SETTINGS_MAX_CONCURRENT_STREAMS)."""
+        return self._h2.remote_settings.max_concurrent_streams == 1
+
+    @property
     def unanswered(self) -> int:
         """How many requests that have been sent wait for an answer that is no stream."""
         return sum(stream.exchange.is_unanswered for stream in self._streams.values())

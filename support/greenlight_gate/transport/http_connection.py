@@ -39,6 +39,7 @@ class HttpConnection(asyncio.Protocol):
         "is_usable", "transport",
     )  # fmt: skip
     multiplexes = False
+    one_at_a_time = False
 
     def __init__(self, owner: PoolOwner, host: str) -> None:
         self._owner = owner

@@ -101,6 +101,8 @@ class HttpStreams:
         self._connecting: set[asyncio.Task[None]] = set()
         # By HTTP/2, all requests that are sent until its connection is open.
         self.multiplexes = False
+        # As the latest connection has it.
+        self.one_at_a_time = False
         self._to_send: list[tuple[Post, bytes, bool]] = []
         self._ending: Ending | None = None
         self._changed: asyncio.Event | None = None
@@ -157,6 +159,7 @@ class HttpStreams:
         if not self._reads:
             connection.stop_reading()
         await connection.settle()
+        self.one_at_a_time = connection.one_at_a_time
         return connection
 
     def speaking(self, version: HttpVersion) -> "AnyConnection":

@@ -178,6 +178,10 @@ class Transport(Protocol):
         """The first id that an event had; "" without, and of no event stream."""
 
     @property
+    def one_at_a_time(self) -> bool:
+        """Whether the server answers one request at a time (HTTP/2): others wait here until that one is complete."""
+
+    @property
     def last_event_id(self) -> str:
         """The id of the last event that came, as an EventSource keeps it; "" without, and of no event stream."""
 

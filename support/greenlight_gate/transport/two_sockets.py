@@ -113,6 +113,7 @@ class TwoSockets:
 
     first_event_id = last_event_id = ""
     multiplexes = False
+    one_at_a_time = False
 
     @property
     def can_send(self) -> bool:

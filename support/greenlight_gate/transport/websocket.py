@@ -41,6 +41,7 @@ class WebSocket(asyncio.Protocol):
 
     first_event_id = last_event_id = ""
     multiplexes = False
+    one_at_a_time = False
 
     def __init__(
         self, receiver: Receiver, upgrade: Upgrade, *, max_message_bytes: int, limits: ConnectionLimits | None = None

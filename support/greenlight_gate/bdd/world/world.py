@@ -182,11 +182,19 @@ class World(Users):
     def ask_twice(self, user: str, prompt: str) -> UserRequest:
         """Sends a request twice at the same moment, with the same id; does not wait.
 
-        Raises NotExercised where the profile does not promise that this starts a single run.
+        Raises NotExercised where the profile does not promise that this starts a single run, and where the server
+        allows one request at a time: as a browser would, the client then sends the copy after the answer.
         """
         self.need(prompt, "one_run_per_request")
         self._one_at_a_time([(user, 1)])
-        return self.call(self._ask(user, prompt, twice=True))
+
+        async def both() -> UserRequest:
+            if (await self._ready_to_ask(user, 1)).one_at_a_time:
+                name = self.suite.target.name
+                raise NotExercised(f"{name} allows one request at a time (SETTINGS_MAX_CONCURRENT_STREAMS of HTTP/2)")
+            return await self._ask(user, prompt, twice=True)
+
+        return self.call(both())
 
     def change(self, question: UserRequest, prompt: str) -> UserRequest:
         """Replaces an earlier request and its answer by another request; does not wait.
