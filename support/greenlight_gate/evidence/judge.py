@@ -308,7 +308,9 @@ def _judge(
         session, _decision(evidence, facts, of_day=of_day), scenarios, tuple(findings), observed, measurements,
         ledger.ended, facts.relations, tuple(traces.cells), loads, watched, patterns,
         durations(ledger.selected, ledger.finished), facts.compared, timeline, waivers,
-        unmet(ledger.selected, ledger.finished.values(), scenarios),
+        unmet(
+            ledger.selected, ledger.finished.values(), scenarios, {each.scenario for each in findings}
+        ),
     )  # fmt: skip
 
 

@@ -1,14 +1,13 @@
 """From the ledger to one result for each scenario, however often it ran."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from greenlight_gate.evidence.attribution import Attributed
 from greenlight_gate.evidence.session_folder import Finished, Selected
-from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.rules.registry import RULES
+from greenlight_gate.rules.engine.finding_sink import demanded
 from greenlight_gate.verdict.facts import ScenarioOutcome, ScenarioResult
 from greenlight_gate.verdict.repeats import figures
 
@@ -50,21 +49,22 @@ def durations(selected: Mapping[str, Selected], finished: Mapping[str, Finished]
 
 
 def unmet(
-    selected: Mapping[str, Selected], finished: Iterable[Finished], scenarios: Iterable[ScenarioResult]
-) -> tuple[Attributed, ...]:
-    """What steps have demanded in vain, where no finding says it, in the form of findings."""
+    selected: Mapping[str, Selected], finished: Iterable[Finished], scenarios: Iterable[ScenarioResult],
+    found: Collection[str],
+) -> tuple[Attributed, ...]:  # fmt: skip
+    """What steps have demanded in vain, in the form of findings.
+
+    Of a scenario with findings (`found`: their names), these say more: what a step misses then may follow from them.
+    """
     waived = {each.key: each.waived for each in scenarios}
     failed = [(each, selected[each.key]) for each in finished if each.actual and each.key in selected]
     return tuple(
-        Attributed(_demand(each), of.name, each.trace, waived=waived.get(of.scenario, "")) for each, of in failed
-    )
-
-
-def _demand(finished: Finished) -> Finding:
-    rule = RULES.get(finished.rule)
-    severity, requirement = (rule.severity, rule.requirement) if rule is not None else (Severity.NORMAL, "")
-    evidence = () if finished.record is None else (finished.record,)
-    return Finding(finished.rule, severity, requirement, finished.expected, finished.actual, evidence=evidence)
+        Attributed(
+            demanded(each.rule, each.expected, each.actual, each.record), of.name, each.trace,
+            waived=waived.get(of.scenario, ""),
+        )
+        for each, of in failed if of.name not in found
+    )  # fmt: skip
 
 
 def _together(times: list[ScenarioResult]) -> ScenarioResult:

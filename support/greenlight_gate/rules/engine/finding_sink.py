@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from greenlight_gate.findings import Finding, printable
+from greenlight_gate.findings import Finding, Severity, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.run_state import RunState, UserTabs
 from greenlight_gate.rules.engine.suite_stalls import Stalls
@@ -77,3 +77,13 @@ class FindingSink:
 
 def _shown(text: str) -> str:
     return printable(named(text))
+
+
+def demanded(rule: str, expected: str, actual: str, record: int | None) -> Finding:
+    """What a step has demanded in vain in the name of a rule, or of a criterion, as a finding says it.
+
+    `record`: the last one of the trace by then.
+    """
+    known = RULES.get(rule)
+    severity, requirement = (known.severity, known.requirement) if known is not None else (Severity.NORMAL, "")
+    return Finding(rule, severity, requirement, expected, actual, evidence=() if record is None else (record,))
