@@ -18,6 +18,7 @@ OPTIONAL = frozenset(
     }
 )  # fmt: skip
 _MOST_REASONS = 3
+_MOST_NEEDS = 5
 
 
 def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
@@ -86,28 +87,36 @@ def _of_categories(counts: Counter[str]) -> str:
 
 def too_few(
     selected: Mapping[str, int], missing: Sequence[tuple[str, str, str]], accepted: Container[str]
-) -> list[str]:  # fmt: skip
-    """The categories of which fewer than half of the scenarios were exercised or accepted, each in words.
+) -> str:  # fmt: skip
+    """The categories of which fewer than half of the scenarios were exercised or accepted, in words; "" for none.
 
     `selected`: how many scenarios each category has; `missing`: category, reason and need of those not exercised;
     `accepted`: the needs of which the target file says why they are missing. What lacks an optional ability only is no
     part of the category for such a target, and counts on neither side.
     """
-    said = []
+    thin, open_reasons, open_needs = [], [], Counter[str]()
     for category, selected_count in selected.items():
         every_need = [(reason, need) for each, reason, need in missing if each == category]
         needs = [(reason, need) for reason, need in every_need if need not in OPTIONAL]
         count = selected_count - len(every_need) + len(needs)
-        open_ = [(category, reason) for reason, need in needs if need not in accepted]
-        open_needs = sorted({need for _, need in needs if need and need not in accepted})
+        open_ = [(reason, need) for reason, need in needs if need not in accepted]
         if 2 * len(open_) > count:
-            said.append(
-                f"{count - len(needs)} of {count} {category} scenarios were exercised, fewer than half, and "
-                f"accepted_gaps gives no reason for {unexercised(open_)}{_how_to_accept(open_needs)}"
-            )
-    return said
+            thin.append(f"{count - len(needs)} of {count} {category}")
+            open_reasons += [(category, reason) for reason, _ in open_]
+            open_needs.update(need for _, need in open_ if need)
+    if not thin:
+        return ""
+    *first, last = thin
+    which = f"{', '.join(first)} and {last}" if first else last
+    half = "fewer than half of each" if first else "fewer than half"
+    return (
+        f"{which} scenarios were exercised, {half}, and accepted_gaps gives no reason for {unexercised(open_reasons)}"
+        f"{_how_to_accept(open_needs)}"
+    )
 
 
-def _how_to_accept(needs: Sequence[str]) -> str:
-    shown = "; ".join(f'{need} = "why"' for need in needs)
-    return f"; if that is intended, say why in the target file: [accepted_gaps] {shown}" if needs else ""
+def _how_to_accept(needs: Counter[str]) -> str:
+    most = sorted(need for need, _ in needs.most_common(_MOST_NEEDS))
+    more = f", and {len(needs) - len(most)} more" if len(needs) > len(most) else ""
+    shown = "; ".join(f'{need} = "why"' for need in most)
+    return f"; if that is intended, say why in the target file: [accepted_gaps] {shown}{more}" if needs else ""

@@ -36,7 +36,7 @@ def scenarios(facts: Facts) -> Criterion:
         each: count for each, count in facts.selected.items() if each in facts.wanted and each not in facts.absent
     }
     thin = too_few(judged, missing, facts.accepted)
-    measured += "".join(f"; {said}" for said in thin)
+    measured += f"; {thin}" if thin else ""
     unasked = sum(need == "model_calls" for _, _, need in missing) if not facts.observed.model_calls else 0
     if unasked:
         measured += (

@@ -364,6 +364,21 @@ def test_it_says_what_is_missing_and_because_of_which_declaration() -> None:
     ) in decision.reason
 
 
+def test_categories_of_which_most_is_missing_are_said_in_one_sentence() -> None:
+    security = msgspec.structs.replace(NO_ERRORS, category="security")
+    reason = decide(
+        facts(wanted=("functional", "security"), scenarios=(scenario(), NO_STOP, NO_ERRORS, security))
+    ).reason
+
+    said = (
+        "1 of 3 functional and 0 of 1 security scenarios were exercised, fewer than half of each, and accepted_gaps "
+        "gives no reason for 1 of security and 1 of functional (x declares capabilities.errors = false), 1 of "
+        "functional (x declares capabilities.stop = false); if that is intended, say why in the target file: "
+        '[accepted_gaps] errors = "why"; stop = "why"'
+    )
+    assert said in reason
+
+
 def test_scenarios_of_an_optional_ability_are_no_part_of_what_was_to_be_exercised() -> None:
     decision = decide(facts(scenarios=(scenario(), NO_STOP, NO_ERRORS, NO_APPROVAL, NO_APPROVAL)))
 
