@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.doctor import doctor
+from greenlight_gate.cli.init_by_http import origin_and_path, recognised, recorded
 from greenlight_gate.cli.init_files import (
     FEATURES,
     GITHUB,
@@ -54,10 +55,12 @@ from greenlight_gate.cli.options import HERE, command_of, folder
 from greenlight_gate.cli.recordings import captured
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import FIVE
+from greenlight_gate.findings import numbered
 from greenlight_gate.session.compatibility import shows_token
 from greenlight_gate.targets.model import SCHEMES, check_url
 from greenlight_gate.targets.sections import Invalid
 from greenlight_gate.targets.settings import Misconfigured, profile_text
+from greenlight_gate.wire.by_http import content_type
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.drafting import draft as drafted
 from greenlight_gate.wire.profile import Profile
@@ -126,8 +129,14 @@ def _wire(wire: Any) -> None:
     )  # fmt: skip
     wire.add_argument(
         "--message", metavar="JSON",
-        help="where no profile fits: the message that asks, with {prompt} in it; what comes is recorded, and a profile "
+        help="where no profile fits: the message that asks, with {prompt} in it, and {thread} where it names a "
+        "conversation; by HTTP it is posted to URL. What comes is recorded, and a profile "
         """drafted of it (example: --message '{"type": "ask", "text": "{prompt}"}')""",
+    )  # fmt: skip
+    wire.add_argument(
+        "--channel", default="", metavar="PATH",
+        help="with --message, by HTTP: the GET whose answer is the event stream that stays open, on which answers come "
+        "(example: --channel /events)",
     )  # fmt: skip
     wire.add_argument(
         "--capture", type=Path, metavar="FILE",
@@ -283,10 +292,14 @@ class _Dialogue:
                 questions.ask("What does the right answer contain?", "--contains", usual),
             )
             draft = replace(draft, ask=ask, contains=contains, mark="" if "{canary}" in ask else _MARK)
+        by_http = SCHEMES[urlsplit(url).scheme]
+        if by_http and options.message and not options.profile:
+            return self._posted(replace(draft, reference=False))
         trial = self._best(draft, found.profiles)
         if trial is not None and trial.fits:
             return {HERE: self._finished(trial)}
-        return self._drafted(replace(draft, reference=False), trial)
+        draft = replace(draft, reference=False)
+        return self._posted(draft) if by_http and not options.capture else self._drafted(draft, trial)
 
     # Trying profiles -----------------------------------------------------------------------------------------
 
@@ -305,10 +318,12 @@ class _Dialogue:
             self._say("--", f"the profile {failures[-1]}")
             if trial.connected and (best is None or trial.rank > best.rank):
                 best = trial
-        if best is None and not self.options.capture:
+        by_http = SCHEMES[urlsplit(draft.url).scheme]
+        if best is None and not self.options.capture and not (by_http and self.questions.interactive):
             where = draft.url.partition("?")[0]
             raise Misconfigured(
                 f"{where}: expected a chat over a WebSocket or by HTTP, but no connection was made ({failures[-1]})"
+                f"{'; with messages of its own, say which one asks: --message JSON' if by_http else ''}"
             )
         return best
 
@@ -413,11 +428,43 @@ class _Dialogue:
         named += [value.removeprefix("env:") for value in self.draft.values.values() if value.startswith("env:")]
         self.secrets = tuple(name for name in dict.fromkeys(named) if name)
 
+    def _posted(self, draft: TargetDraft) -> dict[str, str]:
+        """The files where a message is posted to the url: an included profile that reads its answer, or a draft."""
+        options = self.options
+        text = options.message or self.questions.ask(
+            "No profile fits. Which JSON is posted to this url, with {prompt} in place of the question?", "--message"
+        )
+        message, url = message_of(text), draft.url
+        draft = replace(draft, url=origin_and_path(url)[0], values={})
+        by_http, first = recorded(url, message, options.channel, lambda profile: self._attempt(draft, profile))
+        draft = replace(draft, sign_in=first.draft.sign_in)
+        lines = recordings([first, self._attempt(draft, unknown_profile(message, by_http))])
+        media = content_type(first.answered.headers) if first.answered is not None else ""
+        self._say("ok", f"{numbered(first.messages, 'message')} in answer to --message ({by_http.transport}, {media})")
+        name, profile = recognised(by_http, message, lines)
+        if name:
+            self._say("ok", f"the profile {name} reads them: {PROFILE} is that profile with this message")
+            return self._with_profile(draft, profile, lines)
+        return self._with_profile(draft, drafted(lines, by_http.start(message), by_http.channel), lines)
+
+    def _attempt(self, draft: TargetDraft, profile: str) -> Trial:
+        """A trial with a profile that is not written yet, signed in where the server wants it."""
+        if self.sign_in is None:
+            trial = tried(draft, self.options.folder, os.environ, PATIENT, profile)
+            if not trial.refused:
+                return trial
+            self._say("ok", f"the server wants users to sign in ({trial.why or 'HTTP 401'})")
+            self._sign_in(in_profile=False, guess=None)
+        assert self.sign_in is not None
+        return tried(replace(draft, sign_in=self.sign_in), self.options.folder, os.environ, PATIENT, profile)
+
     def _drafted(self, draft: TargetDraft, best: Trial | None) -> dict[str, str]:
         """The files where no profile fits: a profile drafted of what is recorded."""
         options = self.options
-        url = opened_as(draft.url, by_http=False)
-        draft = replace(draft, url=url, values={}, sign_in=best.draft.sign_in if best is not None else draft.sign_in)
+        by_http = SCHEMES[urlsplit(draft.url).scheme]
+        url = origin_and_path(draft.url)[0] if by_http else opened_as(draft.url, by_http=False)
+        known = best.draft.sign_in if best is not None else draft.sign_in
+        draft = replace(draft, url=url, values={}, sign_in=self.sign_in or known)
         start = ""
         if options.capture is not None:
             lines = self._captured(options.capture)
@@ -436,6 +483,11 @@ class _Dialogue:
         except CaptureError as error:
             option = "--message" if options.capture is None else f"--capture {options.capture}"
             raise Misconfigured(f"{option}: no profile can be drafted: {error}") from error
+        return self._with_profile(draft, profile, lines)
+
+    def _with_profile(self, draft: TargetDraft, profile: str, lines: Sequence[bytes]) -> dict[str, str]:
+        """The files with a profile of this target's own, and what it was made of."""
+        options = self.options
         texts = {PROFILE: profile, CAPTURE: b"".join(line.rstrip() + b"\n" for line in lines).decode()}
         try:
             Profile.from_toml(profile)

@@ -1,6 +1,7 @@
 """Tries a target draft against the server: connects, asks once, and tries what the backend can do."""
 
 import asyncio
+import contextlib
 import itertools
 import tempfile
 import time
@@ -8,22 +9,36 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from greenlight_gate import targets
 from greenlight_gate.cli.doctor import Examination
 from greenlight_gate.cli.init_target import TargetDraft, as_toml, target_text
+from greenlight_gate.cli.recordings import PATIENT as CAPTURED
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.findings import printable
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.settings import URL_VARIABLE
-from greenlight_gate.trace import Closed, Header, Opened, Received, Responded, encode_header, encode_record
+from greenlight_gate.trace import (
+    LEAST_ERROR,
+    Closed,
+    Header,
+    Opened,
+    Received,
+    Responded,
+    StreamEnded,
+    encode_header,
+    encode_record,
+)  # fmt: skip
+from greenlight_gate.wire.capture import read_capture
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.templates import RESERVED, names_in
 
 # Long enough for a model that thinks, and for a server that starts a process for each user.
 PATIENT: Mapping[str, float] = {"handshake_s": 40, "start_s": 30, "silence_s": 30}
@@ -48,7 +63,8 @@ class Trial:
     """What came of one attempt. `why`: what failed, "" if a whole answer came.
 
     `refused`: for lack of credentials, as it seems. `kinds` are the events that were shown, `rank` says how much of the
-    wire the profile reads. `lines` are the recorded frames, without secrets. `capabilities`: as tried.
+    wire the profile reads. `lines` are the recorded frames, without secrets. `capabilities`: as tried. `answered`:
+    by HTTP, how the request was answered.
     """
 
     draft: TargetDraft
@@ -68,6 +84,7 @@ class Trial:
     absent: Mapping[str, str] = field(default_factory=dict)
     capabilities: Mapping[str, bool] = field(default_factory=dict)
     lines: tuple[bytes, ...] = ()
+    answered: Responded | None = None
 
     @property
     def fits(self) -> bool:
@@ -141,25 +158,74 @@ async def _listen(examination: Examination, session: Session) -> None:
     await session.ask(target.question(prompt, canary), target.expectation(prompt, canary))
     asked, since = len(recorder.entries), time.monotonic()
     known = asked
-    while session.open and time.monotonic() - since < (_QUIET_S if known > asked else PATIENT["start_s"]):
+    by_http, is_over = suite.profile.spec.connection.by_http, False
+    while (
+        session.open and not is_over and time.monotonic() - since < (_QUIET_S if known > asked else PATIENT["start_s"])
+    ):
         await asyncio.sleep(_LOOK_S)
         if len(recorder.entries) > known:
+            is_over = any(_ends_answer(entry.record) for entry in recorder.entries[known:])
             known, since = len(recorder.entries), time.monotonic()
+    if by_http and session.open:
+        with contextlib.suppress(NotConnected):
+            await session.send_invalid(_BAD_INPUT[0])  # its answer shows what errors look like
 
 
-def unknown_profile(message: Mapping[str, Any]) -> str:
-    """A profile that sends a message and reads nothing: what comes is recorded."""
+def _ends_answer(record: object) -> bool:
+    """Whether nothing more comes of the only request."""
+    if isinstance(record, StreamEnded):
+        return True
+    return isinstance(record, Responded) and (record.status >= LEAST_ERROR or bool(record.problem))
+
+
+class ByHttp(NamedTuple):
+    """How a message is sent by HTTP: the transport of a profile, the path, and what opens the channel, "" for none."""
+
+    transport: str
+    path: str
+    channel: str = ""
+
+    def start(self, message: Mapping[str, Any]) -> str:
+        """The message that asks, as inline TOML."""
+        return as_toml({"http": {"path": self.path}, **message})
+
+    @property
+    def connection(self) -> str:
+        """The lines of [connection]."""
+        opening = f'opening = {{ method = "GET", path = {as_toml(self.channel)} }}\n' if self.channel else ""
+        return f'[connection]\ntransport = "{self.transport}"\n{opening}'
+
+
+def unknown_profile(message: Mapping[str, Any], by_http: ByHttp | None = None) -> str:
+    """A profile that sends a message and reads nothing: what comes is recorded.
+
+    What the message names is taken from the first message of a channel that has a member of that name.
+    """
+    named = sorted({name for _, name in names_in(message, "")} - {*RESERVED}) if by_http is not None else []
+    steps = "".join(
+        f"[[handshake]]\nexpect = {{ {name} = {{ exists = true }} }}\ncapture = {{ {name} = {as_toml(name)} }}\n"
+        for name in (named if by_http is not None and by_http.channel else ())
+    )
     return f"""name = "{UNKNOWN}"
-[frame]
-codecs = ["json-or-text"]
+{"" if by_http is None else by_http.connection}[frame]
+codecs = {'["json-or-text"]' if by_http is None else '["sse?", "json-or-text"]'}
 [absent]
 agent_started = "not known yet"
-[[event]]
+{steps}[[event]]
 when = {{ "{UNKNOWN}.end" = {{ exists = true }} }}
 is = "agent_completed"
 [send]
-start = {as_toml(message)}
+start = {as_toml(message) if by_http is None else by_http.start(message)}
 """
+
+
+def reads(profile: str, lines: Sequence[bytes]) -> set[EventKind]:
+    """The kinds of events that a profile reads in recorded answers, if it knows nearly all that came; else none."""
+    checked = Profile.from_toml(profile)
+    records, epoch_s = read_capture(lines, checked.spec)
+    checker = TraceChecker(checked, CAPTURED, epoch_s)
+    summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
+    return set() if summary.too_many_unmapped or EventKind.COMPLETED not in summary.shown else summary.shown
 
 
 def recordings(trials: Sequence[Trial]) -> list[bytes]:
@@ -194,6 +260,7 @@ def _seen(draft: TargetDraft, examination: Examination, why: str, capabilities: 
         start_s=gaps[0] if gaps else 0.0, silence_s=max(gaps[1:], default=0.0),
         fine_clock=_is_fine(events), absent=dict(suite.profile.spec.absent), capabilities=capabilities,
         lines=(encode_header(Header(recorder.scenario, recorder.epoch_s)), *map(encode_record, records)),
+        answered=next((record for record in records if isinstance(record, Responded) and not record.what), None),
     )  # fmt: skip
 
 

@@ -133,6 +133,27 @@ def test_lines_of_json_are_a_transport_of_their_own() -> None:
     assert Profile.from_toml(text).spec.connection.transport == "ndjson"
 
 
+def test_the_body_of_an_error_status_says_what_errors_look_like() -> None:
+    lines = _posted(
+        "/generate", {"prompt": "What is 17*23?"}, "application/x-ndjson", '{"state": "done", "text": "391"}'
+    )
+    body = json.dumps({"error": "bad_request", "detail": "send a prompt"})
+    refused = {
+        "record": "responded",
+        "status": 400,
+        "after_ms": 1.0,
+        "body": body,
+        "n": 9,
+        "at": 1.0,
+        "connection": "c1",
+    }
+    text = draft([*lines, json.dumps(refused).encode()])
+
+    assert (
+        '[controls.error]\nwhen = { error = { exists = true } }\ncapture = { code = "error", text = "detail" }' in text
+    )
+
+
 def test_what_opens_a_channel_gives_what_requests_name() -> None:
     opened = {"method": "GET", "url": "/stream", "status": 200, "type": "text/event-stream"}
     asked = {"client": "cl-1234", "text": "What is 17*23?"}

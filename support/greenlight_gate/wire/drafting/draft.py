@@ -9,33 +9,44 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.findings import numbered
+from greenlight_gate.wire.by_http import SentTo
 from greenlight_gate.wire.capture import CaptureError
-from greenlight_gate.wire.drafting.dialogue import Dialogue
+from greenlight_gate.wire.drafting.dialogue import Dialogue, key_of
 from greenlight_gate.wire.drafting.ids import Ids
 from greenlight_gate.wire.drafting.kinds import Kind, kinds_of
 from greenlight_gate.wire.drafting.recording import Recording, leaves
 from greenlight_gate.wire.drafting.requests import Requests
 from greenlight_gate.wire.drafting.tools import PARTS, CallPaths, named, paired, tool_lines
-from greenlight_gate.wire.values import walk
+from greenlight_gate.wire.values import MISSING, walk
 
 _TEXT_NAMES = (
     "text", "content", "delta", "message", "result", "output", "answer", "reasoning", "thought", "data", "code", "bit",
+    "token", "chunk", "piece", "response", "reply",
     "reasoning_content", "error", "error_message", "errorMessage", "reason", "detail", "summary", "text/plain",
 )  # fmt: skip
 _PART_ENDS = re.compile(r"complet|done|finish|\bend", re.IGNORECASE)
 _REASONING = re.compile(r"reason|think|thought", re.IGNORECASE)
 _MARK = re.compile(r"\[[A-Z_ ]+\]")
+_SAYS = re.compile(r"(^|\.)(message|msg|detail|description|reason|text)$")
 _SHOWN = 200
+_STOP = [
+    "",
+    "# Where users stop an answer by closing its stream, and its run ends with that:",
+    "# [send.stop]",
+    "# close = true",
+    "# [promises]",
+    "# runs_end_with_connection = true",
+]
 # So many frames of a kind with a text are the pieces of one.
 _A_STREAM = 4
 _MOST = 60
 
 
-def draft(lines: Iterable[bytes], start: str = "") -> str:
+def draft(lines: Iterable[bytes], start: str = "", channel: str = "") -> str:
     """The text of a profile that reads as much of the recorded frames as can be guessed, with notes of what to check.
 
-    `start`: the frame that asks, with {prompt}, as inline TOML, if it is known. Raises CaptureError for what is no
-    capture, and for one without a frame that came.
+    `start`: the frame that asks, with {prompt}, as inline TOML, if it is known; so `channel`, what a GET opens. Raises
+    CaptureError for what is no capture, and for one without a frame that came.
     """
     recording = Recording(lines)
     came = recording.came
@@ -52,7 +63,7 @@ def draft(lines: Iterable[bytes], start: str = "") -> str:
     out += [f"# {numbered(recording.unread, 'frame')} could not be read with these codecs."] if recording.unread else []
     out += ['name = "mine"', "", "[frame]", f"codecs = {json.dumps(recording.codecs)}"]
     out += dialogue.before()
-    out += ["", "[connection]", *_transport(recording), *_runs(ids, requests)]
+    out += ["", "[connection]", *_transport(recording, channel), *_runs(ids, requests)]
     out += dialogue.handshake()
     out += dialogue.answers()
     if dialogue.values:
@@ -65,8 +76,26 @@ def draft(lines: Iterable[bytes], start: str = "") -> str:
     kinds = kinds_of([frame for frame in came if id(frame) not in marks], groups)
     events = _Events(kinds, groups, dialogue, mark)
     out += events.lines()
+    out += _errors(recording) if not events.has_refusals else []
     out += _start(dialogue) if not start else ["", "[send]", f"start = {start}"]
+    out += _STOP if recording.transport in ("sse", "ndjson") else []
     return "\n".join(out) + "\n"
+
+
+def _errors(recording: Recording) -> Iterator[str]:
+    """By HTTP, what the bodies of error statuses say, at a path that no message has."""
+    for body in recording.errors:
+        texts = [(path, value) for path, value in leaves(body) if isinstance(value, str) and value]
+        own = [path for path, _ in texts if all(walk(frame, path) is MISSING for frame in recording.came)]
+        if not own:
+            continue
+        says = max((bool(_SAYS.search(path)), len(value), path) for path, value in texts)[2]
+        codes = [path for path, value in texts if path != says and " " not in value and not re.search(r"\d{4}", value)]
+        capture = {**({"code": codes[0]} if codes else {}), "text": says}
+        yield from ("", "# The body of an answer with an error status.", "[controls.error]")
+        yield f"when = {{ {key_of(own[0])} = {{ exists = true }} }}"
+        yield "capture = { " + ", ".join(f"{name} = {json.dumps(path)}" for name, path in capture.items()) + " }"
+        return
 
 
 def _is_mark(frame: Any) -> bool:
@@ -74,13 +103,13 @@ def _is_mark(frame: Any) -> bool:
     return isinstance(frame, dict) and list(frame) == ["text"] and _MARK.fullmatch(str(frame["text"])) is not None
 
 
-def _transport(recording: Recording) -> list[str]:
+def _transport(recording: Recording, channel: str) -> list[str]:
     """How the connection is opened."""
     if not recording.by_http:
         return ['# path = "/..."']
     lines = [f'transport = "{recording.transport}"']
     if recording.transport == "channel":
-        opening = recording.opening
+        opening = SentTo("GET", channel) if channel else recording.opening
         lines.append(
             f'opening = {{ method = "{opening.method}", path = {json.dumps(urlsplit(opening.path).path)} }}'
             if opening is not None
@@ -289,6 +318,11 @@ class _Events:
     def _ended_by_mark(self) -> Iterator[str]:
         yield 'is = "agent_completed"'
         yield 'text = "$answer"' if self.answer_from is not None else '# text = "PATH"'
+
+    @property
+    def has_refusals(self) -> bool:
+        """Whether a kind of message is an error of no run."""
+        return any(map(self._is_refusal, self.kinds))
 
     def _is_refusal(self, kind: Kind) -> bool:
         return kind.guess is EventKind.FAILED and bool(kind.terms) and self.events[kind] is None

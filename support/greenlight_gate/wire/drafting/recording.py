@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from greenlight_gate.trace import LEAST_ERROR
 from greenlight_gate.wire.by_http import SentTo, content_type, data_of, framing_of, is_event, sent_by_http
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.codecs import UndecodableError
@@ -43,7 +44,8 @@ class Message(NamedTuple):
 class Recording:
     """The messages of a capture by connection. `unread`: how many that came could not be read with `codecs`.
 
-    `transport` is that of a profile's [connection]; `opening` what opened the channel, if that is known.
+    `transport` is that of a profile's [connection]; `opening` what opened the channel, if that is known. `errors`: the
+    bodies of answers by HTTP with an error status, as far as they are JSON.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -53,6 +55,7 @@ class Recording:
         framings = [framing for each in raw if (framing := framing_of(each.media)) and not each.opens]
         is_posted = any(each.way == "out" and each.address is not None and not each.beside for each in raw)
         self.transport = "channel" if opened else framings[0] if framings else "sse" if is_posted else "websocket"
+        self.errors = [each.error for each in raw if isinstance(each.error, dict)]
         came = [each.data for each in raw if each.way == "in"]
         self.codecs = _codecs_of_events(came) if self.by_http and any(map(_is_event, came)) else _codecs(came)
         self.connections: dict[str, list[Message]] = {}
@@ -110,6 +113,7 @@ class _Raw(NamedTuple):
     beside: bool = False
     media: str = ""
     opens: bool = False
+    error: Any = None
 
 
 def _raw(number: int, line: bytes) -> _Raw:
@@ -146,11 +150,15 @@ def _by_http(raw: _Raw, entry: Mapping[str, Any]) -> _Raw:
         is_stream = framing_of(media) is not None
         if kind == "opened":
             return raw._replace(media=media, opens=is_stream)
+        if entry.get("status", 0) >= LEAST_ERROR:
+            return raw._replace(error=_as_json(str(entry.get("body", ""))))
         return raw._replace(media="" if entry.get("to") else media, beside=bool(entry.get("to")))
     asked = entry.get("http") if raw.way == "out" else raw.value if raw.way == "http" else None
     if not isinstance(asked, dict):
         return raw
     media = str(asked.get("type", ""))
+    if raw.way == "out" and asked.get("status", 0) >= LEAST_ERROR:
+        raw = raw._replace(error=_as_json(asked["resp"]) if isinstance(asked.get("resp"), str) else asked.get("resp"))
     address = SentTo(str(asked.get("method", "POST")), str(asked.get("url", "")))
     return raw._replace(address=address, media=media, opens=raw.way == "http" and framing_of(media) is not None)
 
