@@ -84,6 +84,11 @@ def test_an_approval_as_a_whole_says_that_it_approves_no_release() -> None:
         (1.0, {"runs": 197, "busy": 0.99}, "inconclusive",
          "1.50 % of 200 requests: 0 failed, 0 refused, 3 without an end; the load generator was 99% busy (85% are "
          "allowed)"),
+        (1.0, {"runs": 197, "failed_runs": 3, "busy": 0.99}, "failed",
+         "3.00 % of 200 requests: 3 failed, 0 refused, 3 without an end"),
+        (1.0, {"runs": 197, "refused_requests": 2, "busy": 0.99}, "inconclusive",
+         "1.50 % of 200 requests: 0 failed, 2 refused, 1 without an end; the load generator was 99% busy (85% are "
+         "allowed)"),
         (1.0, {"runs": 0, "asked": 0}, "inconclusive", "0.00 % of 0 requests"),
     ],
 )  # fmt: skip
