@@ -24,6 +24,11 @@ class Gateway:
         self.versions: set[str] = set()
         self._client = httpx2.AsyncClient(timeout=None, limits=httpx2.Limits(max_connections=None))
 
+    async def serve(self, config: Config, over: asyncio.Event) -> None:
+        """Serves until it is `over`."""
+        async with self._client:
+            await serve(self, config, shutdown_trigger=over.wait)  # type: ignore[arg-type] # as httpx2 has it
+
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
@@ -70,7 +75,7 @@ def gateway(backend: str, certificate: Path | None = None) -> Iterator[tuple[str
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve(app, config, shutdown_trigger=over.wait))  # type: ignore[arg-type] # as httpx2 has it
+            runner.run(app.serve(config, over))
 
     thread = threading.Thread(target=run, name="gateway", daemon=True)
     thread.start()
