@@ -89,7 +89,7 @@ SERVERS = {
     "google-adk": Server("google-adk", 18771, "INCONCLUSIVE"),
     # No cell of the example is long enough to be cut, as above; the small app of apps.py has more.
     "jupyter": Server("jupyter", 18741, "INCONCLUSIVE", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
-    # A gateway keeps no conversation and runs no tool.
+    # A gateway keeps no conversation and runs no tool. A stream of the model that breaks off is finished: LIFECYCLE-7.
     **{
         name: Server(
             "litellm", 18763, verdict, _LIVE, _LIVE, script="litellm/script.toml", target=f"litellm/{name}.toml"
@@ -102,9 +102,11 @@ SERVERS = {
     "openai-responses": Server(
         "agentic-api", 18769, "BLOCKED", _LIVE, _LIVE, script="litellm/script.toml", target="agentic-api/target.toml"
     ),
-    # After the error that ends a run it says that the run has finished: LIFECYCLE-2.
+    # After the error that ends a run it says that the run has finished: LIFECYCLE-2. It shows half an answer as a whole
+    # one: LIFECYCLE-7. A stream that is closed as its model is asked leaves that call under way: LIFECYCLE-8.
     "langflow": Server("langflow", 18768, "BLOCKED", _LIVE, _LIVE, script="reference", target="langflow/target.toml"),
-    # Any key stops any run: REFUSAL-2. Results of tools are held back to the end: TIMELINESS-6.
+    # Any key stops any run: REFUSAL-2. What a run sends after its stream was cut comes on the next stream of its chat:
+    # LIFECYCLE-1, PAIRING-1, CONTENT-4. Half an answer counts as a whole one: LIFECYCLE-7.
     "flowise": Server(
         "flowise", 18770, "BLOCKED", {**_LIVE, **_KEYS}, {**_LIVE, **_KEYS}, script="reference",
         target="flowise/target.toml",
