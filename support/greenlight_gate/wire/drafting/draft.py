@@ -398,10 +398,10 @@ class _Events:
         if missing:
             yield from (
                 "",
-                "# Not found in these frames. Map them if there are any; what stays here is not observable.",
+                "# Not found in these frames. Map them if there are any; of what stays here, say why.",
             )
             yield "[absent]"
-            yield from (f'{kind} = "TODO: why this wire does not show it"' for kind in missing)
+            yield from (f'{kind} = "not among what was recorded"' for kind in missing)
 
 
 def _text(frame: Any, path: str) -> str:
