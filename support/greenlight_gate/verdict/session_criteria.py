@@ -36,7 +36,10 @@ def scenarios(facts: Facts) -> Criterion:
         each: count for each, count in facts.selected.items() if each in facts.wanted and each not in facts.absent
     }
     thin = too_few(judged, missing, facts.accepted)
-    measured += f"; {thin}" if thin else ""
+    found = len(facts.findings) + (facts.ill.consequences if facts.ill is not None else 0)
+    fails = bool(count[ScenarioOutcome.FAILED] or found)
+    # What is missing matters once the rest is right.
+    measured += f"; {thin}" if thin and not fails else ""
     unasked = sum(need == "model_calls" for _, _, need in missing) if not facts.observed.model_calls else 0
     if unasked:
         measured += (
@@ -44,10 +47,9 @@ def scenarios(facts: Facts) -> Criterion:
             "see a model fail; let the backend use it as its provider (OPENAI_BASE_URL or ANTHROPIC_BASE_URL), or "
             "remove [model]"
         )
-    found = len(facts.findings) + (facts.ill.consequences if facts.ill is not None else 0)
     if found:
         measured += f"; {numbered(found, 'finding')}"
-    if count[ScenarioOutcome.FAILED] or found:
+    if fails:
         status = Status.FAILED
     elif (
         unseen or thin or unasked or count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN]

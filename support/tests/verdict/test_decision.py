@@ -379,6 +379,12 @@ def test_categories_of_which_most_is_missing_are_said_in_one_sentence() -> None:
     assert said in reason
 
 
+def test_what_is_missing_is_not_said_beside_what_is_wrong() -> None:
+    blocked = decide(facts(scenarios=(scenario(), NO_STOP, NO_ERRORS, NO_ERRORS), findings=(finding(),)))
+
+    assert (blocked.verdict, "fewer than half" in blocked.reason) == (Verdict.BLOCKED, False)
+
+
 def test_scenarios_of_an_optional_ability_are_no_part_of_what_was_to_be_exercised() -> None:
     decision = decide(facts(scenarios=(scenario(), NO_STOP, NO_ERRORS, NO_APPROVAL, NO_APPROVAL)))
 
