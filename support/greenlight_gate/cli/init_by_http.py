@@ -15,6 +15,7 @@ from greenlight_gate.trace import LEAST_ERROR, Responded
 from greenlight_gate.wire.by_http import content_type, framing_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
+from greenlight_gate.wire.templates import RESERVED, names_in
 
 _SHOWN = 200
 # A table of a profile, up to the next one.
@@ -34,6 +35,7 @@ def recorded(
 ) -> tuple[ByHttp, Trial]:  # fmt: skip
     """How the message is answered, and the trial that shows it. `attempt`: tries a profile. Raises Misconfigured."""
     path = urlsplit(url).path or "/"
+    _check(message, channel)
     by_http = ByHttp("channel", path, channel) if channel else ByHttp("sse", path)
     trial = attempt(unknown_profile(message, by_http))
     answered = trial.answered
@@ -47,10 +49,23 @@ def recorded(
     return by_http, trial
 
 
+def _check(message: Mapping[str, Any], channel: str) -> None:
+    """Raises Misconfigured for a name in a message that nothing gives."""
+    unknown = sorted({name for _, name in names_in(message, "")} - {*RESERVED})
+    if unknown and not channel:
+        given = "{prompt}, {thread}, {request}, {uuid}, {user} and {now} are given"
+        raise Misconfigured(f"--message: {{{unknown[0]}}} has no value: {given}; what a channel says first: --channel")
+
+
 def _unusable(url: str, channel: str, trial: Trial, answered: Responded | None) -> str:
     where = url.partition("?")[0]
     if answered is None:
-        return f"{where}: expected an answer to --message, got none ({trial.why or 'within 30 s'})"
+        hint = (
+            "; other names than {prompt} in --message are members of the first message on the channel"
+            if channel
+            else ""
+        )
+        return f"{where}: expected an answer to --message, got none ({trial.why or 'within 30 s'}){hint}"
     body = printable(" ".join(answered.body.split()))[:_SHOWN]
     said = f"HTTP {answered.status}{f': {body}' if body else ''}"
     if answered.status >= LEAST_ERROR:

@@ -78,6 +78,11 @@ def test_an_included_profile_that_reads_the_answer_is_taken_with_the_message(tmp
         ("/lines", ("--message", '{"q": "{prompt}"}'), 'got HTTP 422: {"error": "bad_request", "detail": "a text is'),
         ("/ask", ("--message", MESSAGE), "--sign-in: expected it, since nobody can be asked here"),
         ("/ask", ("--message", MESSAGE, "--sign-in", "none"), "got HTTP 401: {"),
+        (
+            "/lines",
+            ("--message", '{"text": "{prompt}", "x": "{foo}"}'),
+            "--message: {foo} has no value: {prompt}, {thread}",
+        ),
         ("/lines", (), "with messages of its own, say which one asks: --message JSON"),
     ],
 )
