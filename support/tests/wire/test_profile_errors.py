@@ -137,6 +137,7 @@ BY_HTTP_ERRORS = [
     ('transport = "sse"', 'transport = "socket"', "connection.transport: ", "one of websocket, sse, ndjson"),
     ('http = { path = "/chat" }', 'type = "start"', "send.start.http: ", "the address of the request"),
     ('path = "/chat"', 'path = "chat"', "send.start.http.path: ", "begins with /, got 'chat'"),
+    ('path = "/chat"', 'path = "/of ada"', "send.start.http.path: ", "a path as HTTP has it"),
     ('path = "/chat"', 'path = "/{who}"', "send.start.http.path: ", "unknown name 'who'"),
     ('path = "/chat"', 'path = "/chat", method = "FETCH"', "send.start.http.method: ", "'FETCH'"),
     ("[promises]", 'subprotocols = ["chat"]\n[promises]', "connection.subprotocols: ", "only a WebSocket"),

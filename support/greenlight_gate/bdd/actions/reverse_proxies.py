@@ -62,14 +62,19 @@ class ReverseProxies:
     def approve_late(self, user: str) -> None:
         """The user approves what the assistant asks, later than a proxy ends idle connections; unless it ended this.
 
-        Raises NotExercised if the backend does not announce its heartbeats.
+        Raises NotExercised if the backend does not announce its heartbeats, or waits less long for the user.
         """
         world = self.world
         world.need("heartbeat")
         approvals = Approvals(world)
-        approvals.asked(user)
+        question = approvals.asked(user)
         idle_s = _INTERVALS * Liveness(world, self.network).announced_s(user)
         world.call(self._stay_idle(user, idle_s))
+        if question.over and user not in self.dropped:
+            shown_s = idle_s * _LONGER
+            raise NotExercised(
+                f"{user} is asked for less than {shown_s:g} s: a proxy that ends what is idle takes longer"
+            )
         if user not in self.dropped:
             approvals.answer(user, approves=True)
 
