@@ -14,6 +14,9 @@ from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules.engine.asked_input import same_tool
 from greenlight_gate.session.validation_session import RUN_RESUMED
 
+# A user reads before the answer, and a backend that does not wait for it shows that meanwhile.
+_READING_S = 0.2
+
 
 class Approvals:
     """What is asked of the users of one scenario, and their answers."""
@@ -24,9 +27,10 @@ class Approvals:
     def answer(self, user: str, *, approves: bool, times: int = 1) -> None:
         """Answers what is asked of the user, so many times at once, and in the same way what is asked later in the run.
 
-        Does not wait.
+        Does not wait for what comes of it.
         """
         question, world = self.asked(user), self.world
+        world.call(asyncio.sleep(_READING_S))
         session = world.session_of(question)
         later: list[asyncio.Task[None]] = []
 
