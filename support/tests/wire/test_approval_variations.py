@@ -188,6 +188,34 @@ def test_ag_ui_refuses_a_second_answer_with_a_run_that_fails() -> None:
     assert seen.findings == []
 
 
+@pytest.mark.parametrize("profile", ["ag-ui", "ag-ui-sse"])
+@pytest.mark.parametrize("is_approved", [False, True])
+def test_ag_ui_fails_after_a_run_that_has_finished(profile: str, is_approved: bool) -> None:
+    failed = ag_ui("RUN_ERROR", message="The answer could not be stored.")
+    approved = (
+        asks("r1"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
+        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
+        resumes("resume-1"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
+        ag_ui("TOOL_CALL_RESULT", toolCallId="c1", messageId="m2", content="sent"),
+        ag_ui("TEXT_MESSAGE_CONTENT", messageId="m3", delta="It was sent."),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="resume-1", outcome={"type": "success"}),
+    )
+    refused = (resumes("resume-2"), ag_ui("RUN_STARTED", threadId="t1", runId="resume-2"), failed)
+    asked = (
+        asks("r2"),
+        ag_ui("RUN_STARTED", threadId="t1", runId="r2"),
+        ag_ui("TEXT_MESSAGE_CONTENT", messageId="m4", delta="High."),
+        ag_ui("RUN_FINISHED", threadId="t1", runId="r2"),
+    )
+    frames = (*approved, failed) if is_approved else (*approved, *refused, *asked, failed)
+    seen = read(profile, *frames)
+    assert [event[0] for event in seen.events["ada"]][-2:] == ["agent_completed", "agent_failed"]
+    assert seen.findings == [("LIFECYCLE-2", "ada")]
+
+
 def test_ag_ui_fails_in_a_run_that_an_answer_continues() -> None:
     seen = read(
         "ag-ui",
