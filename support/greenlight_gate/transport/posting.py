@@ -1,5 +1,6 @@
 """Which transport a profile asks for, and the HTTP request that carries each of its messages."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -96,8 +97,9 @@ def given_path(name: str, url: str, values: Mapping[str, Any]) -> str:
         raise NotOpened(f"{what} is missing, or null")
     shown = printable(str(given).partition("?")[0][:_SHOWN])
     try:
-        place = urlsplit(urljoin(url, given.strip() if isinstance(given, str) else ""))
-        is_url = isinstance(given, str) and bool(place.hostname or place.scheme not in _PORTS)
+        address = _with_slashes(given) if isinstance(given, str) else ""
+        place = urlsplit(urljoin(url, address))
+        is_url = bool(address and (place.hostname or place.scheme not in _PORTS))
         origins = [_origin(place), _origin(urlsplit(url))]
     except ValueError:
         is_url, origins = False, []
@@ -112,12 +114,31 @@ def given_path(name: str, url: str, values: Mapping[str, Any]) -> str:
     return f"{path}?{quote(place.query, safe=_KEPT)}" if place.query else path
 
 
+def _with_slashes(address: str) -> str:
+    """A URL as browsers read it (WHATWG URL, section 4.4): before its query, a backslash is a slash."""
+    stripped = re.sub(r"[\t\r\n]", "", address.strip())
+    slashed = re.sub(r"^[^?#]+", lambda path: path[0].replace("\\", "/"), stripped)
+    return re.sub(r"^(https?:)?/{2,}", r"\1//", slashed, flags=re.IGNORECASE)
+
+
 def _origin(parts: SplitResult) -> str:
-    """The origin of a URL (RFC 6454). Raises ValueError for a port that is none."""
+    """The origin of a URL (RFC 6454), its host as DNS has it. Raises ValueError for a port or host that is none."""
     port = parts.port or _PORTS.get(parts.scheme, 0)
-    host = parts.hostname or ""
+    host = _in_dns(parts.hostname or "")
     usual = port in (0, _PORTS.get(parts.scheme))
     return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{port}"
+
+
+def _in_dns(host: str) -> str:
+    """A host name as DNS has it (IDNA). Raises ValueError for one that it cannot have."""
+    if host.isascii():
+        return host
+    import httpx2  # noqa: PLC0415 -- it takes long, and few hosts need it
+
+    try:
+        return httpx2.URL(scheme="http", host=host).raw_host.decode()
+    except httpx2.InvalidURL as error:
+        raise ValueError(str(error)) from error
 
 
 def _opening(
