@@ -348,6 +348,7 @@ def _run(plan: LoadPlan, suite: ValidationSession, executors_and_channels: Execu
         began = time.monotonic()
         summary = Director(plan, executors, channels, view.show).run()
         summary.crowded = suite.host.why(began)
+        summary.serves_model = suite.model is not None and suite.model.is_served_here
         return summary
 
 

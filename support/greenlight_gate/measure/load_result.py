@@ -45,7 +45,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
     `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
     `cpu_seconds` (of the whole process) are those of the asking. `hung_tools` were waited for in vain for their whole
     budget. `lost` names the shards that died, `short` what the machine of the generator lacked. `crowded`: why others
-    left that machine too little CPU time; "" if they did not.
+    left that machine too little CPU time; "" if they did not. `serves_model`: the suite itself has served the scripted
+    model of the target there.
     """
 
     users: int = msgspec.field(default=0, name="people")
@@ -88,6 +89,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     lost: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     crowded: str = ""
+    serves_model: bool = False
     hung_tools: tuple[str, ...] = ()
     interrupted: bool = False
     attempt: str = ""

@@ -94,13 +94,18 @@ class ScriptedModel:
             self._thread.join(_BEGIN_S)
 
     @property
+    def is_served_here(self) -> bool:
+        """Whether the suite serves it, in this process."""
+        return self._thread is not None
+
+    @property
     def count(self) -> int:
         """How many calls have come, if the suite serves it; else 0."""
         return self._server.app.calls.count if self._server is not None else 0
 
     def is_idle_since(self, count: int) -> bool:
         """Whether no call has come since there were so many; not known of a model that is served elsewhere."""
-        return self._thread is not None and self.count == count
+        return self.is_served_here and self.count == count
 
     async def check(self) -> None:
         """Raises Misconfigured if no scripted model answers at the url."""

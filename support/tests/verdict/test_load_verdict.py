@@ -89,6 +89,11 @@ def test_an_approval_as_a_whole_says_that_it_approves_no_release() -> None:
         (1.0, {"runs": 197, "refused_requests": 2, "busy": 0.99}, "inconclusive",
          "1.50 % of 200 requests: 0 failed, 2 refused, 1 without an end; the load generator was 99% busy (85% are "
          "allowed)"),
+        (1.0, {"runs": 197, "failed_runs": 3, "serves_model": True}, "failed",
+         "3.00 % of 200 requests: 3 failed, 0 refused, 3 without an end"),
+        (1.0, {"runs": 200, "failed_runs": 3, "serves_model": True, "busy": 0.99}, "inconclusive",
+         "1.50 % of 200 requests: 3 failed, 0 refused, 0 without an end; the load generator was 99% busy (85% are "
+         "allowed)"),
         (1.0, {"runs": 0, "asked": 0}, "inconclusive", "0.00 % of 0 requests"),
     ],
 )  # fmt: skip
@@ -100,6 +105,25 @@ def test_failed_runs_are_judged_where_there_is_a_threshold(
     (criterion,) = [each for each in decision.criteria if each.id == "FAILURES"]
     assert (criterion.threshold, criterion.measured, criterion.status.value) == (f"<= {most:g} %", measured, status)
     assert "FAILURES" not in statuses(decide(of_a_load(**values)))
+
+
+@pytest.mark.parametrize(
+    ("idle", "busy", "status"),
+    [
+        ({"runs": 150}, {}, "failed"),
+        ({"failed_runs": 18}, {"asked": 2000, "runs": 2000}, "failed"),
+        ({}, {"runs": 150}, "inconclusive"),
+        ({"failed_runs": 2}, {}, "passed"),
+    ],
+)
+def test_a_busy_generator_excuses_the_failed_requests_of_its_own_load_only(
+    idle: dict[str, Any], busy: dict[str, Any], status: str
+) -> None:
+    both = LoadResult(**{**WHOLE, **idle}), LoadResult(**{**WHOLE, "busy": 0.99, **busy})
+    decision = decide(msgspec.structs.replace(facts(*both), thresholds=Thresholds(failed_runs_percent=1.0)))
+
+    (criterion,) = [each for each in decision.criteria if each.id == "FAILURES"]
+    assert (criterion.status.value, "85% are allowed" in criterion.measured) == (status, status == "inconclusive")
 
 
 def test_a_load_says_its_stages() -> None:
