@@ -166,7 +166,7 @@ class UserRequest:
 
 
 def resuming(
-    question: UserRequest, last_seq: int, *, last_event_id: str = "", also: Mapping[str, int] | None = None
+    question: UserRequest, last_seq: int, *, last_event_id: str = "", also: Mapping[str, int | None] | None = None
 ) -> Naming:  # fmt: skip
     """What a connection names that goes on with the conversation of a request, from the number after `last_seq`.
 

@@ -18,7 +18,7 @@ import msgspec
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.request import UserRequest, resuming
 from greenlight_gate.client.trace_context import new_traceparent
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
 from greenlight_gate.events import Control
@@ -74,7 +74,8 @@ class Session:
     """One connection of `user`, and the `Receiver` of its transport.
 
     `before`: an earlier connection of the same tab, whose captured values and requests it continues. `gave_up`: a
-    request on it was waited for in vain, so that its run may still be in progress. `jar`: the cookies of the user;
+    request on it was waited for in vain, so that its run may still be in progress. `ended_in_order`: the server has
+    ended the channel as HTTP has it, and owed nothing. `jar`: the cookies of the user;
     `of_user`: what was captured once for the user; `earlier`: what was captured on each of the user's connections.
     """
 
@@ -101,6 +102,8 @@ class Session:
         self.open = False
         self.cut_by_us = False
         self.gave_up = False
+        self.ended_in_order = False
+        self._was_usable = False
         self.inbox: Inbox = Inbox(
             recorder, self.connection, target.limits, before.inbox.questions if before is not None else [],
             too_much=self._give_up, asked_to_answer=self._answer, run_ended=self._unsubscribe,
@@ -175,6 +178,7 @@ class Session:
         except NotOpened as error:
             transport.abort()
             raise self._refused(error, "") from error
+        self._was_usable = True
 
     @property
     def by_http(self) -> bool:
@@ -404,6 +408,9 @@ class Session:
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         except Exception as error:  # noqa: BLE001 -- what waits for this connection has to be woken in any case
             self.recorder.fault = self.recorder.fault or error
+        is_in_order = by == "server" and code is None and self.profile.spec.connection.by_channel
+        owes_nothing = all(question.over for question in self.inbox.questions)
+        self.ended_in_order = self._was_usable and is_in_order and owes_nothing and not self.cut_by_us
         for question in self.inbox.questions:
             if not question.over and not self.cut_by_us:
                 question.give_up()
@@ -774,7 +781,21 @@ class Session:
 
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""
-        return NotConnected(f"{self.user}'s connection {self._ended}", "CONNECTION-3")
+        return NotConnected(f"{self.user}'s connection {self._ended}", "" if self.ended_in_order else "CONNECTION-3")
+
+    def going_on(self) -> Naming:
+        """What a channel names that takes the place of this one, which has ended in order: its last event id, if any.
+
+        Nothing is missing that would have to come on the new one.
+        """
+        latest = next((each for each in reversed(self.inbox.questions) if each.thread is not None), None)
+        last_id = self.last_event_id if self.profile.spec.resumes_by_event_id else ""
+        if latest is None or not last_id:
+            return NOTHING_NAMED
+        last_seq = max((event.seq for event in latest.events if event.seq is not None), default=0)
+        shown = self.recorder.checker.connections[self.connection].requests.orders
+        also = {thread: None for thread in shown if thread not in (None, latest.thread)}
+        return resuming(latest, last_seq, last_event_id=last_id, also=also)._replace(last_seq=None)
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 

@@ -84,8 +84,8 @@ class Naming(NamedTuple):
     """What a connection names beside its user: a conversation that it resumes, or what belongs to another user.
 
     `values` take the place of those that would be captured or made. `thread` is what is resumed, from the number after
-    `last_seq`; `also` are the other threads that the last event id of a channel resumes, each with its own number;
-    `foreign` is the owner, where that is another user.
+    `last_seq`; `also` are the other threads that the last event id of a channel resumes, each with its own number, if
+    that is known; `foreign` is the owner, where that is another user.
     """
 
     values: Mapping[str, Any]
@@ -93,7 +93,7 @@ class Naming(NamedTuple):
     last_seq: int | None = None
     resumes: bool = False
     foreign: str = ""
-    also: Mapping[str, int] = {}
+    also: Mapping[str, int | None] = {}
 
     def asks_for(self, thread: str, last_seq: int) -> bool:
         """Whether the connection was opened to go on with this thread, from this number or an earlier one."""

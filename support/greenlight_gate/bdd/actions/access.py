@@ -161,6 +161,7 @@ class AccessAttempts:
             self.world.need(while_asking)
             early = self._ends_at(user) - _IN_THE_MIDDLE_S - time.monotonic()
             self.world.call(asyncio.sleep(max(0.0, early)))
+            self.world.call(self.world.opened_again(user, token=self._short[user]))
             question = self.world.ask(user, while_asking)
         run_until = 0.0
         if question is not None and self.world.suite.profile.promises.runs_outlive_tokens:

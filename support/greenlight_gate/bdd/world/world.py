@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -17,6 +18,7 @@ from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import PastRequest, UserRequest, resuming
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
@@ -29,6 +31,7 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import HeardCall, ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded, Stalled
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
@@ -82,6 +85,7 @@ class World(Users):
         self.pictured = False
         self.further: list[Recorder] = []
         self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._reopening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
         self._calls_before = suite.model.count if suite.model is not None else 0
@@ -291,19 +295,38 @@ class World(Users):
         If a connection answers only one request, or one at a time and the last one is still unanswered, the client
         opens a new one for the next, in the same tab.
         """
-        session = self.tab(user, number)
-        if not session.needs_another_to_ask:
-            return session
-        return await self._renewed(user, number)
+        if self.tab(user, number).needs_another_to_ask:
+            return await self._renewed(user, number)
+        return await self.opened_again(user, number)
 
-    async def _renewed(self, user: str, number: int, naming: Naming = NOTHING_NAMED) -> Session:
+    async def opened_again(self, user: str, number: int = 1, token: Token | None = None) -> Session:
+        """The user's tab; a channel that the server has ended in order is opened again, as an EventSource does.
+
+        `token`: the one that the user has, if it is not the usual one. Raises NotConnected if it ends again at once,
+        and NotExercised where a proxy of the scenario would no longer be on the way.
+        """
+        async with self._reopening[user]:
+            session = self.tab(user, number)
+            if not session.ended_in_order:
+                return session
+            if isinstance(session, ResumableSession):
+                raise NotExercised(f"{self.suite.target.name} ended the channel of {user} before it could be cut")
+            naming = session.going_on() if self.suite.lacks("resume") is None else NOTHING_NAMED
+            fresh = await self._renewed(user, number, naming, token)
+            if not fresh.open:
+                raise NotConnected(f"{user}'s channel was opened again, and ended at once")
+            return fresh
+
+    async def _renewed(
+        self, user: str, number: int, naming: Naming = NOTHING_NAMED, token: Token | None = None
+    ) -> Session:  # fmt: skip
         """A new connection for a user's tab; `naming`: the conversation that it resumes."""
         suite, session = self.suite, self.tab(user, number)
         persona = session.played_by
         await session.close(keep_tab=True)
         fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
-        await fresh.connect(await suite.access.token_for(persona), suite.tls, naming=naming)
+        await fresh.connect(token or await suite.access.token_for(persona), suite.tls, naming=naming)
         return fresh
 
     def ask_meanwhile(self, user: str, prompt: str) -> None:
@@ -434,7 +457,7 @@ class World(Users):
     def ping(self, user: str) -> None:
         """Sends an application ping and remembers whether it was answered."""
         self.need("ping")
-        self.pinged.append(self.call(self.tab(user).ping()))
+        self.pinged.append(self.call(self.call(self.opened_again(user)).ping()))
 
     def websocket_ping(self, user: str) -> None:
         """Sends a WebSocket ping and remembers whether it was answered; no server may leave it out."""
@@ -461,7 +484,8 @@ class World(Users):
         since = question.first_seq - 1
         if not self.suite.profile.can_send("restore"):
             self.call(self._renewed(user, tab, resuming(question, since)))
-        return self.call(self.tab(user, tab).restore(question.thread, since, question.run))
+        session = self.call(self.opened_again(user, tab))
+        return self.call(session.restore(question.thread, since, question.run))
 
     def stop(self, question: UserRequest, *, times: int = 1) -> None:
         """Sends so many stops of a run at once, and does not wait."""
