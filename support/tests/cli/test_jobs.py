@@ -43,7 +43,9 @@ def messages(ran: Ran) -> dict[str, object]:
     }  # fmt: skip
 
 
-OTHERS = pytest.param(("integration", "resilience"), marks=[pytest.mark.slow, pytest.mark.timeout(300)])
+OTHERS = pytest.param(
+    ("integration", "resilience", "--shard", "1/2"), marks=[pytest.mark.slow, pytest.mark.timeout(300)]
+)
 
 
 @pytest.fixture(scope="module", params=[("functional",), OTHERS])
