@@ -83,7 +83,8 @@ class ForeignAttempt(NamedTuple):
     """One request for what belongs to another user. `what` names it in reports; `thread` is its thread, if known.
 
     `claims`: the user id of another user that the request names as the sender. `by_opening`: the connection itself
-    names what is another user's, so that one which shows nothing of it is a fresh one.
+    names what is another user's, so that one which shows nothing of it is a fresh one. `by_event_id`: by the id of an
+    event, which says nothing of a conversation, so that any error of the client's and the lack of a stream will do.
     """
 
     n: int
@@ -93,6 +94,7 @@ class ForeignAttempt(NamedTuple):
     request: str | None
     claims: str | None = None
     by_opening: bool = False
+    by_event_id: bool = False
 
 
 class ForeignAttempts:
@@ -124,7 +126,7 @@ class ForeignAttempts:
         if attempt is None:
             return False
         self._open.remove(attempt)
-        if not self.ways.has_answer(error.values):
+        if not (attempt.by_event_id or self.ways.has_answer(error.values)):
             self._object(attempt, f"error {error.values.get('code')}", n)
         return True
 
@@ -136,7 +138,9 @@ class ForeignAttempts:
         if not self._open:
             return False
         attempt = self._open.pop(0)
-        if not (self.ways.has_status(status) if self.ways.status else status in _REFUSED):
+        listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
+        brings_nothing = attempt.by_event_id and (status in _REFUSED or status in _SUCCESS)
+        if not (listed or brings_nothing):
             self._object(attempt, reason or f"HTTP {status}", n)
         return True
 
@@ -197,11 +201,12 @@ class ForeignAttempts:
             self._object(attempt, f"nothing within {after_s:.1f} s", n, late=True)
         return True
 
-    def closed(self, code: int | None, came: str, n: int) -> None:
+    def closed(self, code: int | None, came: str, n: int, *, by: str = "server") -> None:
         """The backend ended the connection: in place of the refusals that were still to come."""
         for attempt in self._open:
             on_opening = attempt.by_opening and not self.ways.close and _says_no(code)
-            if not (self.ways.has_close(code) or on_opening):
+            in_order = attempt.by_event_id and by == "server" and code is None
+            if not (self.ways.has_close(code) or on_opening or in_order):
                 self._object(attempt, came, n)
         self._open.clear()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import greenlight_gate
 import pytest
 from greenlight_gate.rules.registry import RULES
-from greenlight_gate.trace import Expect, Responded
+from greenlight_gate.trace import Closed, Expect, Responded
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.promises import promising
 
@@ -34,9 +34,9 @@ def posted(here: Talk, status: int = 202, **values: object) -> Talk:
     return here.add(Responded, connection, status=status, **{"after_ms": 5.0, "request": "q1", **values})
 
 
-def ended(here: Talk) -> Talk:
+def ended(here: Talk, connection: str = "c1") -> Talk:
     """The server ends the channel in order."""
-    return here.close("server", None, reason="the event stream has ended")
+    return here.close("server", None, connection, reason="the event stream has ended")
 
 
 def half(here: Talk) -> Talk:
@@ -191,3 +191,30 @@ def test_the_table_says_of_each_rule_what_it_means_over_a_channel() -> None:
     _, _, section = page.partition("## Over a channel\n")
     rows = [line.split("|")[1] for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
     assert sorted(name.strip() for row in rows[2:] for name in row.split(",")) == sorted(RULES)
+
+
+def foreign_id(here: Talk, status: int | None = None) -> Talk:
+    """Bashir opens a channel with the id of an event of Ada's; `status`: it is answered with that, and no stream."""
+    answered_to_ada(here)
+    if status is None:
+        return opened(here, "c2", user="Bashir", foreign="Ada", resumes="t1")
+    return here.add(
+        Closed, "c2", by="server", during="handshake", status=status, reason=f"HTTP {status}", user="Bashir",
+        foreign="Ada",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 404, 410, 422])
+def test_another_users_event_id_may_be_refused_by_any_answer_without_a_stream(status: int) -> None:
+    assert foreign_id(talk(), status).rules() == set()
+
+
+def test_another_users_event_id_may_be_refused_on_a_stream() -> None:
+    error = {"type": "error_message", "error_code": "UNKNOWN_ID", "error_message": "that id is not known"}
+    assert ended(foreign_id(talk()), "c2").rules() == set()
+    assert foreign_id(talk()).frame(error, "c2").rules() == set()
+
+
+@pytest.mark.parametrize("status", [302, 500, 503])
+def test_a_server_that_fails_at_another_users_event_id_refuses_nothing(status: int) -> None:
+    assert foreign_id(talk(), status).rules() == {"REFUSAL-2"}

@@ -639,7 +639,7 @@ class ConnectionChecker:
             for ask in self.requests.asks:
                 ask.excused = True
         self.requests.closed(by)
-        self.foreign_attempts.closed(code, came, n)
+        self.foreign_attempts.closed(code, came, n, by=by)
         self.connection_rules.closed(by, code, n, reason)
         self.invalid.closed(code, came, n)
         if not given_up:

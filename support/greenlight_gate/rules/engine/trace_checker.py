@@ -191,7 +191,7 @@ class TraceChecker:
             checker.opened(opened.user_id, opened.handshake_ms, opened.n, unchosen=opened.unchosen)
         if opened.foreign:
             thread = f"thread {opened.resumes}" if opened.resumes is not None else "a conversation"
-            checker.opened_for(ForeignAttempt(opened.n, opened.foreign, thread, opened.resumes, None, by_opening=True))
+            checker.opened_for(_by_opening(checker, opened, thread, opened.resumes))
         elif opened.resumes is not None and not opened.unwelcome:
             checker.restoring(opened.resumes, opened.last_seq, opened.at)
         for text in (opened.subprotocol or "", *opened.headers):
@@ -359,6 +359,15 @@ def _attempt(sent: Sent) -> ForeignAttempt:
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
 
+def _by_opening(
+    checker: ConnectionChecker, record: Opened | Closed, what: str, thread: str | None = None
+) -> ForeignAttempt:  # fmt: skip
+    by_event_id = checker.profile.spec.resumes_by_event_id
+    return ForeignAttempt(
+        record.n, record.foreign, what, thread, None, by_opening=True, by_event_id=by_event_id
+    )  # fmt: skip
+
+
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     in_handshake = closed.during == "handshake"
     where = "the answer to the handshake" if in_handshake else "the reason of the close"
@@ -369,7 +378,7 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
         if closed.unwelcome:
             checker.unwelcome(closed.unwelcome, closed.n)
         if closed.foreign:
-            checker.opened_for(ForeignAttempt(closed.n, closed.foreign, "a conversation", None, None, by_opening=True))
+            checker.opened_for(_by_opening(checker, closed, "a conversation"))
         checker.refused(closed.status, closed.reason, closed.n, unanswered=closed.unanswered)
     elif closed.abandoned:
         checker.gave_up(closed.code, closed.reason, closed.n)
