@@ -1,6 +1,7 @@
 """Frames of the servers of support/tests/live, kept by `greenlight doctor --record` and `run`, are read rightly."""
 
 import pytest
+from greenlight_gate.events import Control
 
 from support.tests.wire.recorded import Recorded, Short, capture, shipped
 
@@ -94,3 +95,10 @@ def test_flowise_shows_results_of_tools_at_the_end_and_a_stop_as_an_error() -> N
     assert (seen.unmapped, seen.foreign) == ([], {})
     # The stop is an HTTP request beside the stream, and is not in the capture.
     assert {rule for rule, _ in seen.findings} == {"LIFECYCLE-6", "CONTENT-4"}
+
+
+def test_langflow_says_what_is_wrong_with_a_request() -> None:
+    wrong = b'{"detail": [{"type": "json_invalid", "loc": ["body", 78], "msg": "JSON decode error"}]}'
+    read = shipped("langflow").read(wrong)
+    assert isinstance(read, Control)
+    assert read.values == {"code": "json_invalid", "text": "JSON decode error"}
