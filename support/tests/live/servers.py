@@ -114,9 +114,8 @@ SERVERS = {
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     "ai-sdk": Server("ai-sdk", 18761, "APPROVED", _LIVE, _LIVE, script="reference", target="ai-sdk/target.toml"),
-    # A tool that is approved once more starts another run, which fails: IDENTITY-1, LIFECYCLE-2.
     "ag-ui-sse": Server(
-        "ag-ui-sse", 18762, "BLOCKED", _LIVE, _LIVE, script="reference", target="ag-ui-sse/target.toml"
+        "ag-ui-sse", 18762, "APPROVED", _LIVE, _LIVE, script="reference", target="ag-ui-sse/target.toml"
     ),
 }  # fmt: skip
 
