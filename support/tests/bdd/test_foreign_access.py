@@ -84,7 +84,8 @@ thinking = false
 class Rooms:
     """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes.
 
-    With "request", who sends the id of an earlier request receives what answered that, whoever has sent it.
+    With "request", who sends the id of an earlier request receives what answered that, whoever has sent it; with
+    "text", only for the same text.
 
     `long_s`: how long a long question takes; None: until it is stopped.
     """
@@ -98,6 +99,7 @@ class Rooms:
         self.runs: dict[str, dict[str, Any]] = {}
         self.came: list[tuple[str, bool]] = []
         self.answers: dict[str, dict[str, Any]] = {}
+        self.texts: dict[str, str] = {}
 
     async def door(self, wire: Wire) -> None:
         session = uuid.uuid4().hex
@@ -117,7 +119,7 @@ class Rooms:
             await self.wires[session].say({"type": "restored"})
         elif said["type"] == "stop":
             await self._end(named, "final" if self.deaf else "stopped")
-        elif said["request"] in self.answers and "request" in self.open_to_all:
+        elif said["request"] in self.answers and self._replays(said):
             await self.wires[session].say({"type": "started", **self.answers[said["request"]]})
             await self.wires[session].say({"type": "final", **self.answers[said["request"]], "answer": "I am a room."})
         elif said["request"] in self.answers and "nothing" in self.open_to_all:
@@ -125,11 +127,16 @@ class Rooms:
         else:
             run = {"run": uuid.uuid4().hex, "request": said["request"], "session": named}
             self.runs[named] = self.answers[said["request"]] = run
+            self.texts[said["request"]] = said["prompt"]
             await self.wires[session].say({"type": "started", **run})
             if said["prompt"] != "Think for long.":
                 await self._end(named, "final")
             elif self.long_s is not None:
                 self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
+
+    def _replays(self, said: dict[str, Any]) -> bool:
+        same = "text" in self.open_to_all and self.texts[said["request"]] == said["prompt"]
+        return same or "request" in self.open_to_all
 
     async def _think(self, session: str, run: dict[str, Any], for_s: float) -> None:
         await asyncio.sleep(for_s)
@@ -314,6 +321,19 @@ def test_the_answer_to_another_users_request_id_is_found(tmp_path: Path, meanwhi
         here.stop(here.asking("Ada"))
 
 
+def test_the_answer_to_another_users_request_id_and_text_is_found(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms("text")) as here:
+        hers = here.ask("Ada", "without_tool", text="I am Ada.")
+        here.wait(hers)
+        access = ForeignAccess(here)
+        access.ask_with_request_id_of("Ada", "Bashir", "without_tool")
+        assert access.has_reached("Bashir")
+        assert "ISOLATION-2" in {finding.rule for finding in here.findings}
+        _, first, her_second, last = here.questions
+        assert (first.request, last.request) == (hers.request, her_second.request)
+        assert (first.text != hers.text, last.text) == (True, her_second.text)
+
+
 @pytest.mark.parametrize("server", [(), ("nothing",)])
 @pytest.mark.parametrize("meanwhile", [False, True])
 def test_a_request_id_that_another_user_has_used_may_be_answered_or_refused(
@@ -321,7 +341,7 @@ def test_a_request_id_that_another_user_has_used_may_be_answered_or_refused(
 ) -> None:
     with world(tmp_path, Rooms(*server)) as here:
         access = asking_with_her_id(here, meanwhile=meanwhile)
-        hers, his = here.questions
+        hers, his = here.questions[:2]
         assert (hers.request, hers.answer) == (his.request, None if meanwhile else "I am a room.")
         assert his.answer == (None if server else "I am a room.")
         here.stop(hers)

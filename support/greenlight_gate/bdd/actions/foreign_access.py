@@ -150,10 +150,25 @@ class ForeignAccess:
     def ask_with_request_id_of(self, owner: str, user: str, prompt: str, *, meanwhile: bool = False) -> None:
         """The user sends a request of their own with the id of another user's last one, and may be refused.
 
-        `meanwhile`: while that is being answered. Where that id names the run or the conversation as well, all that
-        answers the user would name what is the other user's, and nothing is tried.
+        `meanwhile`: while that is being answered. If not, both ask the same once more, in a text that names neither: a
+        server may compare the texts, and not the users.
         """
-        world, question = self.world, self.world.asking(owner)
+        world = self.world
+        self._ask_with_id_of(world.asking(owner), user, prompt, meanwhile=meanwhile)
+        if not meanwhile:
+            same = world.suite.target.question(prompt, "")
+            question = world.ask(owner, prompt, text=same)
+            world.wait(question)
+            self._ask_with_id_of(question, user, prompt, text=same)
+
+    def _ask_with_id_of(
+        self, question: UserRequest, user: str, prompt: str, *, text: str = "", meanwhile: bool = False
+    ) -> None:  # fmt: skip
+        """Where the id names the run or the conversation as well, all that answers the user would name the owner's.
+
+        Then nothing is tried.
+        """
+        world, owner = self.world, question.user
         if "request" not in world.session_of(question).names_sent("start", {}):
             raise NotExercised(f"the profile {world.suite.profile.name} has no place for the id of a request")
         world.wait_for_first_event(question)
@@ -163,7 +178,7 @@ class ForeignAccess:
             raise NotExercised(f"the id of {owner}'s request is a part of the ids of what answers it")
         if meanwhile and question.over:
             raise NotExercised(f"{owner}'s run ended before {user} could send a request with its id")
-        self.with_used_ids.append(world.ask_with_id_of(question, user, prompt))
+        self.with_used_ids.append(world.ask_with_id_of(question, user, prompt, text))
 
     def leave(self, user: str) -> None:
         """The user disconnects, after what shows that others could reach the conversation if they were let."""

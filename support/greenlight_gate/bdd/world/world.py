@@ -162,11 +162,14 @@ class World(Users):
         self.need(prompt)
         return self.call(self._ask(user, prompt, follow=left, refusable=True))
 
-    def ask_with_id_of(self, other: UserRequest, user: str, prompt: str) -> UserRequest:
-        """Sends a request with the id of another user's, so that it may be refused; waits for the result."""
+    def ask_with_id_of(self, other: UserRequest, user: str, prompt: str, text: str = "") -> UserRequest:
+        """Sends a request with the id of another user's, so that it may be refused; waits for the result.
+
+        `text` replaces that of the prompt.
+        """
         self.need(prompt)
         self._one_at_a_time([(user, 1)])
-        question = self.call(self._ask(user, prompt, refusable=True, request=other.request))
+        question = self.call(self._ask(user, prompt, text=text, refusable=True, request=other.request))
         self.wait(question)
         return question
 
