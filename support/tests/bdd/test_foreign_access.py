@@ -17,7 +17,7 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.session.validation_session import SessionPlan
 
 from support.tests.bdd.worlds import world_of
-from support.tests.cli.process import HASTY_S, environ, target
+from support.tests.cli.process import HASTY_S, PATIENT_S, environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
 
@@ -151,11 +151,12 @@ class Rooms:
 
 @contextmanager
 def world(
-    folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05, more: str = ""
+    folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05, more: str = "", *,
+    budget_s: float = HASTY_S,
 ) -> Iterator[World]:  # fmt: skip
     """Ada and Bashir are connected to the rooms."""
     with HostileServer(rooms.door, does.health()) as server:
-        path = target(folder, server.url, budget_s=HASTY_S)
+        path = target(folder, server.url, budget_s=budget_s)
         (folder / "rooms.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
         text = text.replace("grace_s = 0.05", f"grace_s = {grace_s}")
@@ -314,19 +315,20 @@ def test_a_user_id_that_is_not_known_is_not_claimed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("meanwhile", [False, True])
 def test_the_answer_to_another_users_request_id_is_found(tmp_path: Path, meanwhile: bool) -> None:
-    with world(tmp_path, Rooms("request")) as here:
+    with world(tmp_path, Rooms("request", long_s=1.0)) as here:
         access = asking_with_her_id(here, meanwhile=meanwhile)
         assert "ISOLATION-2" in {finding.rule for finding in here.findings}
         assert access.has_reached("Bashir")
-        here.stop(here.asking("Ada"))
 
 
-def test_the_answer_to_another_users_request_id_and_text_is_found(tmp_path: Path) -> None:
-    with world(tmp_path, Rooms("text")) as here:
-        hers = here.ask("Ada", "without_tool", text="I am Ada.")
-        here.wait(hers)
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_the_answer_to_another_users_request_id_and_text_is_found(tmp_path: Path, meanwhile: bool) -> None:
+    with world(tmp_path, Rooms("text", long_s=1.0)) as here:
+        hers = here.ask("Ada", "long_running" if meanwhile else "without_tool", text="" if meanwhile else "I am Ada.")
+        if not meanwhile:
+            here.wait(hers)
         access = ForeignAccess(here)
-        access.ask_with_request_id_of("Ada", "Bashir", "without_tool")
+        access.ask_with_request_id_of("Ada", "Bashir", "without_tool", meanwhile=meanwhile)
         assert access.has_reached("Bashir")
         assert "ISOLATION-2" in {finding.rule for finding in here.findings}
         _, first, her_second, last = here.questions
@@ -339,14 +341,11 @@ def test_the_answer_to_another_users_request_id_and_text_is_found(tmp_path: Path
 def test_a_request_id_that_another_user_has_used_may_be_answered_or_refused(
     tmp_path: Path, server: tuple[str, ...], meanwhile: bool
 ) -> None:
-    with world(tmp_path, Rooms(*server)) as here:
+    with world(tmp_path, Rooms(*server, long_s=1.0), budget_s=PATIENT_S) as here:
         access = asking_with_her_id(here, meanwhile=meanwhile)
         hers, his = here.questions[:2]
-        assert (hers.request, hers.answer) == (his.request, None if meanwhile else "I am a room.")
+        assert (hers.request, hers.answer) == (his.request, "I am a room.")
         assert his.answer == (None if server else "I am a room.")
-        here.stop(hers)
-        here.wait(hers)
-        assert hers.has_end
         assert not access.has_reached("Bashir")
         assert found(here) == set()
 

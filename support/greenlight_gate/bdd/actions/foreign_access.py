@@ -150,16 +150,18 @@ class ForeignAccess:
     def ask_with_request_id_of(self, owner: str, user: str, prompt: str, *, meanwhile: bool = False) -> None:
         """The user sends a request of their own with the id of another user's last one, and may be refused.
 
-        `meanwhile`: while that is being answered. If not, both ask the same once more, in a text that names neither: a
-        server may compare the texts, and not the users.
+        `meanwhile`: while that is being answered. Then both ask the same, in a text that names neither: a server may
+        compare the texts, and not the users.
         """
-        world = self.world
-        self._ask_with_id_of(world.asking(owner), user, prompt, meanwhile=meanwhile)
+        world, first = self.world, self.world.asking(owner)
+        self._ask_with_id_of(first, user, prompt, meanwhile=meanwhile)
+        world.wait(first)
+        prompt = world.prompt_of(first) if meanwhile else prompt
+        same = world.suite.target.question(prompt, "")
+        question = world.ask(owner, prompt, text=same)
         if not meanwhile:
-            same = world.suite.target.question(prompt, "")
-            question = world.ask(owner, prompt, text=same)
             world.wait(question)
-            self._ask_with_id_of(question, user, prompt, text=same)
+        self._ask_with_id_of(question, user, prompt, text=same, meanwhile=meanwhile)
 
     def _ask_with_id_of(
         self, question: UserRequest, user: str, prompt: str, *, text: str = "", meanwhile: bool = False
