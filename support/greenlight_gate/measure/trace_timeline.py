@@ -251,7 +251,8 @@ class TraceTimeline:
                 remember(self.timeline.troubles, (at, f"'{self.scenario}', {closed.user}: refused ({came})"))
         elif (
             (closed.by != "client" or closed.abandoned) and state.welcome and not state.provoked and not self._was_away
-        ):
+            and not (_is_in_order(closed) and not state.asked)
+        ):  # fmt: skip
             window.dropped += 1
             text = f"'{self.scenario}', {state.user}: closed by {closed.by} ({closed.code})"
             remember(self.timeline.troubles, (at, text))
@@ -273,3 +274,8 @@ class TraceTimeline:
         while len(self._tracks) > _MOST_LEFT:
             track = self._tracks.pop(next(iter(self._tracks)))
             self._of_run.pop(track.run or "", None)
+
+
+def _is_in_order(closed: Closed) -> bool:
+    """Whether a server has ended a channel as HTTP has it, which may be idle; a close frame always has a code."""
+    return closed.by == "server" and closed.code is None and not closed.abandoned

@@ -56,6 +56,12 @@ def test_a_line_that_the_backend_closes_is_held_against_it() -> None:
     assert (track.cut is not None, len(track.marks)) == (True, 1)
 
 
+def test_a_channel_that_ends_in_order_is_held_against_it_only_where_something_is_owed() -> None:
+    assert total(asked().answer().close("server", None)).dropped == 0
+    assert total(asked().started().close("server", None)).dropped == 1
+    assert total(asked().answer().close("nobody", None)).dropped == 1
+
+
 def test_what_the_suite_provokes_is_not() -> None:
     invalid = Talk().open().send("invalid").frame({"type": "error", "code": "bad"}).close("server", 1007)
     foreign_owner = Talk().open(unwelcome="no token", ready=False).close("server", 4401)
