@@ -105,7 +105,7 @@ class ForeignAccess:
             raise NotExercised(f"{owner} has no address of their own at which messages are answered")
         text = world.suite.target.question(world.suite.first_prompt, world.canary(user))
         named = {"thread": None, "run": None, "prompt": text, **given}
-        world.call(world.call(world.opened_again(user)).send_foreign("start", owner, named))
+        self._send(user, "start", owner, named)
 
     def send_stop_to(self, owner: str, user: str) -> None:
         """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since.
@@ -135,7 +135,7 @@ class ForeignAccess:
         if not self._places("respond", user, question, answer):
             raise NotExercised(f"{owner} is asked by no id that {user} could name")
         theirs = {**self.world.session_of(question).names_of(question), **answer}
-        self.world.call(self.world.call(self.world.opened_again(user)).send_foreign("respond", owner, theirs))
+        self._send(user, "respond", owner, theirs)
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
         """The user sends a request that claims another user's id."""
@@ -234,9 +234,12 @@ class ForeignAccess:
             which = "run" if what == "stop" else "conversation"
             raise NotExercised(f"{question.user}'s answers name no {which} of their own that {user} could try to reach")
         theirs = self.world.session_of(question).names_of(question)
-        self.world.call(
-            self.world.call(self.world.opened_again(user)).send_foreign(what, question.user, {**theirs, **named})
-        )
+        self._send(user, what, question.user, {**theirs, **named})
+
+    def _send(self, user: str, what: str, owner: str, theirs: Mapping[str, object]) -> None:
+        """Sends a message with what is the owner's in the user's tab, opened again if it has ended in order."""
+        world = self.world
+        world.call(world.call(world.opened_again(user)).send_foreign(what, owner, theirs))
 
     def _open(self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object]) -> None:
         """Opens a connection that names what is the other user's, and sends a request on it if that is the act."""
