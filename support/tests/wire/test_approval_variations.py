@@ -166,19 +166,28 @@ def test_ag_ui_goes_on_after_an_interrupt_under_any_run_id(run: str) -> None:
     assert ([event.run for event in seen.whole["ada"]], seen.findings) == (["r1"] * 5 + ["r3"] * 2, [])
 
 
+# A run that asks, what its user answers, and the run that goes on with it.
+AG_UI_ANSWERED = (
+    asks("r1"),
+    ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
+    ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
+    ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
+    resumes("resume-1"),
+)
+AG_UI_RESUMED = (
+    ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
+    ag_ui("TOOL_CALL_RESULT", toolCallId="c1", messageId="m2", content="sent"),
+    ag_ui("TEXT_MESSAGE_CONTENT", messageId="m3", delta="It was sent."),
+    ag_ui("RUN_FINISHED", threadId="t1", runId="resume-1", outcome={"type": "success"}),
+)
+
+
 def test_ag_ui_refuses_a_second_answer_with_a_run_that_fails() -> None:
     seen = read(
         "ag-ui",
-        asks("r1"),
-        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
-        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
-        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
-        resumes("resume-1"),
+        *AG_UI_ANSWERED,
         resumes("resume-2"),
-        ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
-        ag_ui("TOOL_CALL_RESULT", toolCallId="c1", messageId="m2", content="sent"),
-        ag_ui("TEXT_MESSAGE_CONTENT", messageId="m3", delta="It was sent."),
-        ag_ui("RUN_FINISHED", threadId="t1", runId="resume-1", outcome={"type": "success"}),
+        *AG_UI_RESUMED,
         ag_ui("RUN_STARTED", threadId="t1", runId="resume-2"),
         ag_ui("RUN_ERROR", message="The request answers a call that the stored conversation is not waiting on."),
     )
@@ -192,17 +201,7 @@ def test_ag_ui_refuses_a_second_answer_with_a_run_that_fails() -> None:
 @pytest.mark.parametrize("is_approved", [False, True])
 def test_ag_ui_fails_after_a_run_that_has_finished(profile: str, is_approved: bool) -> None:
     failed = ag_ui("RUN_ERROR", message="The answer could not be stored.")
-    approved = (
-        asks("r1"),
-        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
-        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
-        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
-        resumes("resume-1"),
-        ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
-        ag_ui("TOOL_CALL_RESULT", toolCallId="c1", messageId="m2", content="sent"),
-        ag_ui("TEXT_MESSAGE_CONTENT", messageId="m3", delta="It was sent."),
-        ag_ui("RUN_FINISHED", threadId="t1", runId="resume-1", outcome={"type": "success"}),
-    )
+    approved = (*AG_UI_ANSWERED, *AG_UI_RESUMED)
     refused = (resumes("resume-2"), ag_ui("RUN_STARTED", threadId="t1", runId="resume-2"), failed)
     asked = (
         asks("r2"),
@@ -219,11 +218,7 @@ def test_ag_ui_fails_after_a_run_that_has_finished(profile: str, is_approved: bo
 def test_ag_ui_fails_in_a_run_that_an_answer_continues() -> None:
     seen = read(
         "ag-ui",
-        asks("r1"),
-        ag_ui("RUN_STARTED", threadId="t1", runId="r1"),
-        ag_ui("TOOL_CALL_START", toolCallId="c1", toolCallName="send_email"),
-        ag_ui("RUN_FINISHED", threadId="t1", runId="r1", outcome=INTERRUPTED),
-        resumes("resume-1"),
+        *AG_UI_ANSWERED,
         ag_ui("RUN_STARTED", threadId="t1", runId="resume-1"),
         ag_ui("RUN_ERROR", message="The mail server is away."),
     )
