@@ -4,7 +4,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 import pytest
@@ -31,7 +31,7 @@ LEAVES = "closed_stream_leaves_its_run"
 # With the usual settings no heartbeat is due while a test waits: `test_heartbeats_come_while_a_user_is_asked`.
 SILENT = "no_heartbeats_while_a_user_is_asked"
 SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS, **STREAMS, **CHANNELS}
-AT_ONCE = 5
+AT_ONCE = 6
 TRIES = 3
 # With these nobody can say or hear anything.
 SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
@@ -44,38 +44,39 @@ def test_every_defect_of_these_families_has_a_check() -> None:
     }
 
 
-def observe(name: str, free: "SimpleQueue[Changing]") -> Seen:
-    changing = free.get()
-    try:
-        with changing.broken(name) as broken:
-            return SHOWN[name][0](broken.url)
-    finally:
-        free.put(changing)
-
-
 @dataclass(frozen=True)
 class Observations:
-    broken: dict[str, Future[Seen]]
-    healthy: dict[Scenario, Future[Seen]]
+    """What a scenario shows on a backend with a defect, and with none: each has a backend to itself meanwhile."""
+
     free: "SimpleQueue[Changing]"
+    broken: dict[str, Future[Seen]] = field(default_factory=dict)
+    healthy: dict[Scenario, Future[Seen]] = field(default_factory=dict)
+
+    def observe(self, scenario: Scenario, *defects: str) -> Seen:
+        changing = self.free.get()
+        try:
+            with changing.broken(*defects) as backend:
+                return scenario(backend.url)
+        finally:
+            self.free.put(changing)
 
 
 @pytest.fixture(scope="module")
-def observations(request: pytest.FixtureRequest, backend: BackendProcess) -> Iterator[Observations]:
+def observations(request: pytest.FixtureRequest) -> Iterator[Observations]:
     """What the backends show. Several run at a time, for each one mostly waits for what does not come."""
     items = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     wanted = {params["shown_defect"] for params in items if "shown_defect" in params}
-    scenarios = {scenario for name, (scenario, _) in SHOWN.items() if name in wanted}
     free: SimpleQueue[Changing] = SimpleQueue()
     with ExitStack() as stack:
         for _ in range(AT_ONCE):
             free.put(stack.enter_context(Changing()))
-        broken, healthy = (stack.enter_context(ThreadPoolExecutor(number)) for number in (AT_ONCE, 3))
-        yield Observations(
-            {name: broken.submit(observe, name, free) for name in SHOWN if name in wanted},
-            {scenario: healthy.submit(scenario, backend.url) for scenario in scenarios},
-            free,
-        )
+        pool, observations = stack.enter_context(ThreadPoolExecutor(AT_ONCE)), Observations(free)
+        for name, (scenario, _) in SHOWN.items():
+            if name in wanted:
+                observations.broken[name] = pool.submit(observations.observe, scenario, name)
+                if scenario not in observations.healthy:
+                    observations.healthy[scenario] = pool.submit(observations.observe, scenario)
+        yield observations
 
 
 @pytest.mark.parametrize("shown_defect", SHOWN)
@@ -86,7 +87,7 @@ def test_a_defect_shows_and_the_healthy_backend_does_not(observations: Observati
         if shown(seen):
             break
         # On a busy machine, what is to be done in the middle of a run may be done too late to show anything.
-        seen = observe(shown_defect, observations.free)
+        seen = observations.observe(scenario, shown_defect)
     assert shown(seen), seen.frames
     assert not shown(healthy), healthy.frames
 
