@@ -105,7 +105,8 @@ class StreamWriter:
             else:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), min(left_s, _LONGEST_WAIT_S))
+                    async with asyncio.timeout(min(left_s, _LONGEST_WAIT_S)):
+                        await self._changed.wait()
         await self._send(send, b"")
         await send({"type": "http.response.body", "body": b""})
 

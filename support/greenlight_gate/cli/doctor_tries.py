@@ -164,7 +164,8 @@ class Tries:
                 sessions.append(suite.new_session(Session, persona.name, persona, recorder))
                 await sessions[-1].connect(await suite.access.token_for(persona), suite.tls)
             asked = [self._ask_on(session, suite.first_prompt, refusable=True) for session in sessions]
-            answers = await asyncio.wait_for(together(asked), _AT_ONCE_S)
+            async with asyncio.timeout(_AT_ONCE_S):
+                answers = await together(asked)
         except NotConnected as error:
             open_ones = sum(each.open for each in (self.session, *sessions))
             said_so = f"limits.max_connections = {open_ones} of the target says so"

@@ -25,8 +25,8 @@ async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]
     async def begin() -> asyncio.StreamWriter | None:
         async with gate:
             try:
-                opening = asyncio.open_connection(host, port)
-                _, writer = await asyncio.wait_for(opening, _CONNECT_S)
+                async with asyncio.timeout(_CONNECT_S):
+                    _, writer = await asyncio.open_connection(host, port)
             except OSError:
                 return None  # refused, or no descriptor left: fewer will do
             writer.write(begun)

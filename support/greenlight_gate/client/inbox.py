@@ -1,6 +1,7 @@
 """What was received on one connection, and waiting for more."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -141,8 +142,7 @@ class Inbox:
             if left <= 0:
                 return False
             self.changed.clear()
-            try:
-                await asyncio.wait_for(self.changed.wait(), left)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self.changed.wait()
         return True

@@ -959,10 +959,9 @@ class Session:
                 question.give_up()
                 return condition()
             question.changed.clear()
-            try:
-                await asyncio.wait_for(question.changed.wait(), left_s)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await question.changed.wait()
         return True
 
     async def flush(self) -> None:

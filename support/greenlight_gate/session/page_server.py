@@ -232,7 +232,8 @@ class PageServer(RoundObserver):
                 assert changed is not None
                 while not self._closing:
                     try:
-                        await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_S)
+                        async with asyncio.timeout(_KEEP_ALIVE_S):
+                            await changed.wait()
                         break
                     except TimeoutError:
                         yield ": alive\n\n"

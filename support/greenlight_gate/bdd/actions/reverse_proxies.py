@@ -101,5 +101,6 @@ class ReverseProxies:
 
 async def _is_set(event: asyncio.Event, within_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), within_s)
+        async with asyncio.timeout(within_s):
+            await event.wait()
     return event.is_set()

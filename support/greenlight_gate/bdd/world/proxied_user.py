@@ -152,14 +152,16 @@ class ProxiedUser:
 
     async def _frame_waits(self) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.gate.arrived.wait(), self.session.budgets.silence_s)
+            async with asyncio.timeout(self.session.budgets.silence_s):
+                await self.gate.arrived.wait()
             return True
         return False
 
     async def _passes(self, release: Coroutine[Any, Any, None]) -> bool:
         """Whether a frame passes the gate; False if the connection has ended."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(release, _ENDS_S)
+            async with asyncio.timeout(_ENDS_S):
+                await release
             return True
         return False
 
