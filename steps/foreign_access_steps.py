@@ -17,6 +17,11 @@ def asks_in_conversation_of(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).ask_in_conversation_of(owner, user)
 
 
+@when("{user:User} asks in {owner:User}'s conversation while {prompt:Question} is answered there")
+def asks_while_answered(context: Context, user: str, owner: str, prompt: str) -> None:
+    foreign_access_of(context).ask_while_answered(owner, user, prompt)
+
+
 @when("{user:User} asks to restore {owner:User}'s conversation")
 def asks_to_restore(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).ask_to_see_conversation_of(owner, user)

@@ -866,8 +866,13 @@ class Session:
         await self._until(lambda: self.inbox.was_shown_an_event(0), self.budgets.start_s)
         return self.inbox.was_shown_an_event(0)
 
-    async def send_foreign(self, what: str, owner: str, values: Mapping[str, Any]) -> None:
-        """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal."""
+    async def send_foreign(
+        self, what: str, owner: str, values: Mapping[str, Any], *, behind: UserRequest | None = None
+    ) -> None:  # fmt: skip
+        """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal.
+
+        `behind`: a request of the owner's whose answer the backend may end first.
+        """
         inbox = self.inbox
         controls, records = len(inbox.controls), len(self.recorder.entries)
         template = self.template(what)
@@ -878,14 +883,14 @@ class Session:
             "thread": values["thread"] if what != "stop" or "thread" in named else None,
             "run": values["run"] if what in ("stop", "respond") or "run" in named else None,
             "last_seq": values.get("last_seq"), "input": values.get("input"),
-            "approves": what == "respond",
+            "approves": what == "respond", "behind": behind.request if behind is not None else "",
         }  # fmt: skip
         filled = {**own, **values, "request": request}
         status = await self.send(template, filled, to=what, what=what, request=request, foreign=owner, **kept)
         if status is not None and (status not in range(200, 300) or what not in ASKS):
             return  # the response has decided it
         await self._wait_refused(
-            lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request
+            lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind
         )  # fmt: skip
 
     async def send_invalid(
@@ -929,11 +934,19 @@ class Session:
         if not await self._until(reacted, self.budgets.refusal_s):
             self._timed_out("expiry", self.budgets.leeway_s)
 
-    async def _wait_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
-        """Waits for a refusal, for the end of the connection, or for what `condition` says has come instead."""
-        budget = self.budgets.refusal_s
-        if not await self._until(condition, budget):
-            self._timed_out("refusal", budget, request=request)
+    async def _wait_refused(
+        self, condition: Callable[[], bool], request: str | None = None, behind: UserRequest | None = None
+    ) -> None:  # fmt: skip
+        """Waits for a refusal, for the end of the connection, or for what `condition` says has come instead.
+
+        `behind`: a request of another user; the time for the refusal begins once that is answered, or overdue.
+        """
+        budget, counts = self.budgets.refusal_s, False
+        while not counts:
+            counts = behind is None or behind.over or time.monotonic() > behind.patience_ends(self.patience)
+            if await self._until(condition, budget):
+                return
+        self._timed_out("refusal", budget, request=request)
 
     # Waiting -------------------------------------------------------------------------------------------------
 

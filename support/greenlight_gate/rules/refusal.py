@@ -85,6 +85,8 @@ class ForeignAttempt(NamedTuple):
     `claims`: the user id of another user that the request names as the sender. `by_opening`: the connection itself
     names what is another user's, so that one which shows nothing of it is a fresh one. `by_event_id`: by the id of an
     event, which says nothing of a conversation, so that any error of the client's and the lack of a stream will do.
+    `busy`: its owner is answered there, so that any error will do: a server may say that it is busy before it looks
+    whose the conversation is.
     """
 
     n: int
@@ -95,6 +97,7 @@ class ForeignAttempt(NamedTuple):
     claims: str | None = None
     by_opening: bool = False
     by_event_id: bool = False
+    busy: bool = False
 
 
 class ForeignAttempts:
@@ -126,7 +129,8 @@ class ForeignAttempts:
         if attempt is None:
             return False
         self._open.remove(attempt)
-        if not (attempt.by_event_id or self.ways.has_answer(error.values)):
+        is_busy = attempt.busy and error.values.get("status", _REFUSED[0]) in _REFUSED
+        if not (attempt.by_event_id or is_busy or self.ways.has_answer(error.values)):
             self._object(attempt, f"error {error.values.get('code')}", n)
         return True
 
@@ -150,7 +154,7 @@ class ForeignAttempts:
         if attempt is None:
             return False
         listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
-        if listed or self.ways.has_error(str(status)):
+        if listed or self.ways.has_error(str(status)) or (attempt.busy and status in _REFUSED):
             self._open.remove(attempt)
         elif decides or status not in _SUCCESS:
             self._open.remove(attempt)

@@ -134,6 +134,16 @@ def stopping_hers(url: str) -> Seen:
         return shown_to(cleo.read_run())
 
 
+def asking_while_she_is_answered(url: str) -> Seen:
+    """Dmitri asks in Cleo's thread while she is answered there."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        cleo.ask(LONG)
+        payload = {"user_request": SUM, "thread_id": cleo.read()["thread_id"]}
+        dmitri.send({"type": "start_agent", "payload": payload})
+        cleo.read_run()
+        return frames_of(dmitri)
+
+
 def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
     """Somebody comes with this token, and asks."""
 
@@ -285,6 +295,10 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
             }
         ),
         lambda seen: seen.events[0]["seq"] == 7 and answered(lambda text: SUM in text)(seen) if seen.events else False,
+    ),
+    "running_answer_shown_to_any_asker": (
+        asking_while_she_is_answered,
+        lambda seen: {event["user_id"] for event in seen.events} == {"cleo"} and bool(seen.of("agent_completed")),
     ),
     "foreign_resume_accepted": (
         in_her_thread(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),

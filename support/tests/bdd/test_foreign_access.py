@@ -16,6 +16,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import EventKind
 from greenlight_gate.session.validation_session import SessionPlan
 
+from support.tests.backend.users import eventually
 from support.tests.bdd.worlds import world_of
 from support.tests.cli.process import HASTY_S, PATIENT_S, environ, target
 from support.tests.hostile import conduct as does
@@ -84,8 +85,9 @@ thinking = false
 class Rooms:
     """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes.
 
-    With "request", who sends the id of an earlier request receives what answered that, whoever has sent it; with
-    "text", only for the same text.
+    With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well;
+    with "queues", others are refused once it has ended. With "request", who sends the id of an earlier request receives
+    what answered that, whoever has sent it; with "text", only for the same text.
 
     `long_s`: how long a long question takes; None: until it is stopped.
     """
@@ -97,6 +99,7 @@ class Rooms:
         self.at_work: set[asyncio.Task[None]] = set()
         self.wires: dict[str, Wire] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.joined: dict[str, Wire] = {}
         self.came: list[tuple[str, bool]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.texts: dict[str, str] = {}
@@ -113,6 +116,10 @@ class Rooms:
         named = said.get("session", session)
         self.came.append((said["type"], named == session))
         if named != session and said["type"] not in self.open_to_all:
+            if "joins" in self.open_to_all and named in self.runs:
+                self.joined[named] = self.wires[session]
+            if "queues" in self.open_to_all:
+                await asyncio.gather(*self.at_work)
             await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
             await self._end(named, "final")
         elif said["type"] == "restore":
@@ -146,13 +153,14 @@ class Rooms:
     async def _end(self, session: str, kind: str) -> None:
         run = self.runs.pop(session, None)
         if run is not None:
-            await self.wires[session].say({"type": kind, **run, "answer": "I am a room."})
+            for wire in filter(None, (self.wires[session], self.joined.pop(session, None))):
+                await wire.say({"type": kind, **run, "answer": "I am a room."})
 
 
 @contextmanager
 def world(
     folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05, more: str = "", *,
-    budget_s: float = HASTY_S,
+    budget_s: float = HASTY_S, refusal_s: float | None = None,
 ) -> Iterator[World]:  # fmt: skip
     """Ada and Bashir are connected to the rooms."""
     with HostileServer(rooms.door, does.health()) as server:
@@ -160,6 +168,7 @@ def world(
         (folder / "rooms.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
         text = text.replace("grace_s = 0.05", f"grace_s = {grace_s}")
+        text = text.replace(f"refusal_s = {budget_s}", f"refusal_s = {refusal_s or budget_s}")
         prompts = PROMPTS
         if "[send.restore]" in profile:
             text, prompts = text.replace("resume = false", "resume = true"), PROMPTS + SECRET
@@ -218,6 +227,35 @@ def test_a_server_that_refuses_both_is_not_accused(tmp_path: Path) -> None:
         assert rooms.came.count(("ask", False)) == 1
         assert rooms.came.count(("stop", False)) == 1
         assert found(here) == set()
+
+
+def test_the_running_answer_of_a_conversation_in_which_another_user_asks_is_found(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms("joins", long_s=1.0)) as here:
+        asking(here)
+        assert found(here) == set()
+        ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
+        here.wait(here.asking("Ada"))
+        assert eventually(lambda: {("REFUSAL-2", "agent_completed"), ("ISOLATION-2", "agent_completed")} <= found(here))
+
+
+def test_a_refusal_may_wait_for_the_end_of_the_running_answer(tmp_path: Path) -> None:
+    rooms = Rooms("queues", long_s=3 * HASTY_S)
+    with world(tmp_path, rooms, budget_s=PATIENT_S, refusal_s=HASTY_S) as here:
+        here.wait(here.ask("Ada", "without_tool"))
+        ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
+        assert rooms.came.count(("ask", False)) == 1
+        assert found(here) == set()
+        assert here.asking("Ada").answer == "I am a room."
+
+
+def test_a_run_that_has_ended_before_another_user_could_ask_beside_it_shows_nothing(tmp_path: Path) -> None:
+    rooms = Rooms("joins")
+    # What is read first is the end.
+    with world(tmp_path, rooms, ROOMS.replace('type = "started"', 'type = "begun"')) as here:
+        here.wait(here.ask("Ada", "without_tool"))
+        with pytest.raises(NotExercised, match="Ada's run ended before Bashir could ask in its conversation"):
+            ForeignAccess(here).ask_while_answered("Ada", "Bashir", "without_tool")
+        assert ("ask", False) not in rooms.came
 
 
 def test_without_a_place_for_the_victims_session_nothing_is_tried(tmp_path: Path) -> None:

@@ -66,6 +66,21 @@ def test_what_another_user_has_is_refused() -> None:
     assert talk.ask("q3", connection="c2").answer("r3", **{**BASHIR, "request": "q3", "thread": "t2"}).whole() == []
 
 
+BUSY = {"type": "error_message", "error_code": "BUSY", "error_message": "wait for the end of the answer"}
+
+
+def asked_beside(talk: Talk, behind: str) -> Talk:
+    """Bashir asks in Ada's thread, in which she is answered."""
+    talk.open("Bashir", "c2").ask("q2", None, "c2", thread="t1", foreign="Ada", behind=behind)
+    return talk.frame({**BUSY, "request_id": "q2"}, "c2").thinking().executing().tool_done().completed()
+
+
+def test_a_conversation_in_use_may_be_refused_to_others_as_one_that_is_busy() -> None:
+    assert asked_beside(asked().started(), "q1").whole() == []
+    found = asked_beside(asked().started(), "").findings()
+    assert [f"{finding.rule} {finding.actual}" for finding in found] == ["REFUSAL-2 error BUSY"]
+
+
 def test_another_users_run_goes_on_although_somebody_says_stop() -> None:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     talk.frame(FORBIDDEN, "c2").executing().tool_done().completed()

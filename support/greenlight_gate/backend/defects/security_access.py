@@ -7,6 +7,7 @@ import time
 
 from jwt.algorithms import HMACAlgorithm
 
+from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.event_log import Journal
@@ -62,6 +63,24 @@ def _note_owner(run: AgentRun, event: Outgoing) -> list[Outgoing]:
     if run.connection is not None:
         run.connection.hub.notes.setdefault("thread owners", {})[run.thread_id] = run.user_id
     return [event]
+
+
+@defect("incoming", "REFUSAL-2", "ISOLATION-2")
+def running_answer_shown_to_any_asker(connection: ServedConnection, message: Body) -> Body:
+    """A user who asks in another user's conversation while it is answered receives the rest of that answer."""
+    payload, hub = message.get("payload"), connection.hub
+    if isinstance(payload, dict) and isinstance(hub, Hub):
+        for run in hub.runs.under_way():
+            if run.thread_id == payload.get("thread_id") and run.user_id != connection.user_id:
+                hub.notes.setdefault("askers", {})[run.run_id] = connection
+    return message
+
+
+@also("running_answer_shown_to_any_asker", "route")
+def _also_to_asker(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
+    asker = hub.notes.get("askers", {}).get(event.root_run_id)
+    is_open = asker is not None and asker.connection_id in hub.connections
+    return list(dict.fromkeys([*recipients, asker])) if is_open else recipients
 
 
 @defect("refusal", "REFUSAL-2")

@@ -47,11 +47,30 @@ class ForeignAccess:
     def ask_in_conversation_of(self, owner: str, user: str) -> None:
         """The user sends requests in another user's conversation."""
         self._prove("start", owner, user)
-        target, question = self.world.suite.target, self.world.last(owner)
-        # First the prompt whose answer would reveal most of the other user's conversation or memory.
-        for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
-            if prompt and target.lacks(prompt) is None:
-                self._reach(user, "start", question, prompt=target.question(prompt, self.world.canary(user)))
+        for text in self._curious_questions(user):
+            self._reach(user, "start", self.world.last(owner), prompt=text)
+
+    def ask_while_answered(self, owner: str, user: str, prompt: str) -> None:
+        """The user sends requests in another user's conversation, in which the owner's next question is answered."""
+        self._prove("start", owner, user)
+        world, before = self.world, self.world.last(owner)
+        answering = world.ask(owner, prompt, follow=before)
+        world.wait_for_first_event(answering)
+        for tried, text in enumerate(self._curious_questions(user)):
+            if not answering.over:
+                self._reach(user, "start", before, behind=answering, prompt=text)
+            elif not tried:
+                raise NotExercised(f"{owner}'s run ended before {user} could ask in its conversation")
+
+    def _curious_questions(self, user: str) -> list[str]:
+        """The texts with which a user asks in another user's conversation.
+
+        First the one whose answer would reveal most of the other user's conversation or memory.
+        """
+        target = self.world.suite.target
+        prompts = dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt))
+        usable = [prompt for prompt in prompts if prompt and target.lacks(prompt) is None]
+        return [target.question(prompt, self.world.canary(user)) for prompt in usable]
 
     def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
         """The user requests another user's conversation from its beginning."""
@@ -223,8 +242,13 @@ class ForeignAccess:
         from_seq = last_seq if what == "restore" else None
         return session.foreign_naming(question.user, owner.names_of(question), session.values, last_seq=from_seq)
 
-    def _reach(self, user: str, what: str, question: UserRequest, **named: object) -> None:
-        """Sends the other user's ids, and what was captured for them."""
+    def _reach(
+        self, user: str, what: str, question: UserRequest, *, behind: UserRequest | None = None, **named: object
+    ) -> None:  # fmt: skip
+        """Sends the other user's ids, and what was captured for them.
+
+        `behind`: a request of the other user whose answer the backend may end first.
+        """
         if not self._places(what, user, question):
             last_seq = named.get("last_seq", 0)
             naming = self._naming(what, user, question, last_seq if isinstance(last_seq, int) else 0)
@@ -234,12 +258,14 @@ class ForeignAccess:
             which = "run" if what == "stop" else "conversation"
             raise NotExercised(f"{question.user}'s answers name no {which} of their own that {user} could try to reach")
         theirs = self.world.session_of(question).names_of(question)
-        self._send(user, what, question.user, {**theirs, **named})
+        self._send(user, what, question.user, {**theirs, **named}, behind)
 
-    def _send(self, user: str, what: str, owner: str, theirs: Mapping[str, object]) -> None:
+    def _send(
+        self, user: str, what: str, owner: str, theirs: Mapping[str, object], behind: UserRequest | None = None
+    ) -> None:  # fmt: skip
         """Sends a message with what is the owner's in the user's tab, opened again if it has ended in order."""
         world = self.world
-        world.call(world.call(world.opened_again(user)).send_foreign(what, owner, theirs))
+        world.call(world.call(world.opened_again(user)).send_foreign(what, owner, theirs, behind=behind))
 
     def _open(self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object]) -> None:
         """Opens a connection that names what is the other user's, and sends a request on it if that is the act."""

@@ -322,8 +322,8 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
         refusable = sent.refusable or bool(sent.behind)
-        # Of what may wait for a request that is not known, no time is judged.
-        excused = refusable and not sent.behind
+        # Of what may wait for a request that is not known, or is another user's, no time is judged.
+        excused = refusable and (not sent.behind or bool(sent.foreign))
         checker.asked(Request(
             sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
             behind=sent.behind, excused=excused, untimed=excused,
@@ -356,7 +356,7 @@ def _attempt(sent: Sent) -> ForeignAttempt:
     where = f"thread {sent.thread}" if sent.thread is not None else "a conversation"
     named = f"run {sent.run}" if sent.what in ("stop", "respond") else where
     thread = sent.thread if sent.claims is None else None
-    return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
+    return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims, busy=bool(sent.behind))
 
 
 def _by_opening(
