@@ -3,13 +3,14 @@
 import time
 
 from greenlight_gate.client.request import resuming
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import Event, More, each
 from greenlight_gate.trace import Cut, Throttled
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 
-class ResumableSession(Session):
+class ResumableSession(ScenarioSession):
     """One connection of a user that the suite may cut or throttle."""
 
     def cut(self, way: str, where: str, *, after: int | None = None, inside: bool = False) -> None:

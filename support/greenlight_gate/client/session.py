@@ -30,7 +30,7 @@ from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.trace import ASKS, KEPT_OF_RESPONSE, LEAST_ERROR, Closed, Expect, Opened, Sent, Throttled, TimedOut
+from greenlight_gate.trace import KEPT_OF_RESPONSE, LEAST_ERROR, Closed, Expect, Opened, Sent, Throttled, TimedOut
 from greenlight_gate.transport.connection_setup import (
     NOTHING_NAMED,
     ConnectionSetup,
@@ -61,10 +61,7 @@ from greenlight_gate.wire.templates import fill, holds
 _FLUSH_S = 0.25
 _ERROR_STATUS = 400
 _CLOSE_S = 2.0
-_PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
-_IDS = frozenset({"request", "run", "thread"})
-_SAME_ID = {"request_number": "request"}
 _LATE_HEARTBEAT_S = 0.5
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
@@ -632,18 +629,6 @@ class Session:
             self._timed_out("restored", budget)
         return self._answered(before, "restored")
 
-    async def flood(self, count: int) -> None:
-        """Sends `count` pings of the WebSocket protocol as fast as possible; their answers are not waited for."""
-        if self._transport is None or not self.open:
-            raise self.not_open()
-        self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
-        with contextlib.suppress(ConnectionEnded):  # a backend may close the connection because of it
-            for number in range(count):
-                self._transport.ping()
-                await self._transport.drained()
-                if number % _PINGS_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # so that other connections are read, and stamped, in time
-
     @property
     def first_event_id(self) -> str:
         """The first id that an event of this connection had; "" without."""
@@ -808,90 +793,10 @@ class Session:
         }  # fmt: skip
         return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
 
-    def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
-        """Which of a user's ids and captured values a message has a place for, from any user."""
-        sent = self.profile.spec.places_in(what) if self.profile.can_send(what) else set()
-        names = {_SAME_ID.get(name, name) for name in sent}
-        return {name for name in names if name in theirs or name in _IDS}
-
-    def places_for(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
-        """Which of another user's ids and captured values a message from here has a place for."""
-        used, own = self.names_sent(what, theirs), self.values
-        captured = {name for name in theirs.keys() - _IDS if theirs[name] != own.get(name)}
-        # The id of a request that begins is the sender's to choose.
-        ids = _IDS | {"input", "call"} if what == "respond" else _IDS
-        return used & (captured | (ids - {"request"} if what == "start" else ids))
-
-    def foreign_naming(
-        self, owner: str, theirs: Mapping[str, Any], own: Mapping[str, Any], *, last_seq: int | None = None
-    ) -> Naming | None:  # fmt: skip
-        """What a connection would name of another user (`owner`) when it is opened; None where that has no place.
-
-        `own`: the values of the user who opens it. `last_seq`: from where the owner's conversation is to be resumed.
-        """
-        spec, resumes = self.profile.spec, last_seq is not None
-        used = spec.named_at_opening(resumes=resumes)
-        names = used & (spec.kept_names | ({"thread", "run"} if resumes else frozenset()))
-        named = {
-            name: theirs[name] for name in names
-            if theirs.get(name) not in (None, own.get(name)) and not proves_identity(name)
-        }  # fmt: skip
-        if not named:
-            return None
-        if resumes:
-            # From its beginning, or from that number, and not from where its owner is.
-            usual = {"thread": theirs["thread"], "run": theirs["run"], "last_event_id": None}
-            named = {**usual, **named, "last_seq": last_seq}
-        return Naming(named, theirs["thread"], last_seq, resumes=resumes, foreign=owner)
-
-    async def open_foreign(
-        self, token: Token, tls: ssl.SSLContext | None, naming: Naming, start: Mapping[str, Any] | None
-    ) -> None:  # fmt: skip
-        """Opens a connection that names what is another user's, and waits for the refusal.
-
-        `start`: the values of a request that is sent on it if it is accepted; None: nothing is sent.
-        """
-        records = len(self.recorder.entries)
-        try:
-            await self.connect(token, tls, naming=naming)
-            if start is not None:
-                await self.send_foreign("start", naming.foreign, start)
-            else:
-                await self._wait_refused(lambda: self._answered(0, "error") or self.inbox.was_shown_an_event(records))
-        except NotConnected:
-            return  # as expected; the rules judge how the refusal was done
-
     async def wait_event(self) -> bool:
         """Whether any event has come on this connection, or comes within the time for a run to begin."""
         await self._until(lambda: self.inbox.was_shown_an_event(0), self.budgets.start_s)
         return self.inbox.was_shown_an_event(0)
-
-    async def send_foreign(
-        self, what: str, owner: str, values: Mapping[str, Any], *, behind: UserRequest | None = None
-    ) -> None:  # fmt: skip
-        """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal.
-
-        `behind`: a request of the owner's whose answer the backend may end first.
-        """
-        inbox = self.inbox
-        controls, records = len(inbox.controls), len(self.recorder.entries)
-        template = self.template(what)
-        own, named = self.values, self.profile.spec.places_in(what)
-        named_request = bool(named & {"request", "request_number"})
-        request = new_request(self.profile.spec) if what == "start" else values["request"] if named_request else None
-        kept = {
-            "thread": values["thread"] if what != "stop" or "thread" in named else None,
-            "run": values["run"] if what in ("stop", "respond") or "run" in named else None,
-            "last_seq": values.get("last_seq"), "input": values.get("input"),
-            "approves": what == "respond", "behind": behind.request if behind is not None else "",
-        }  # fmt: skip
-        filled = {**own, **values, "request": request}
-        status = await self.send(template, filled, to=what, what=what, request=request, foreign=owner, **kept)
-        if status is not None and (status not in range(200, 300) or what not in ASKS):
-            return  # the response has decided it
-        await self._wait_refused(
-            lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind
-        )  # fmt: skip
 
     async def send_invalid(
         self, data: str | bytes, *, request: str | None = None, as_text: bool = False
@@ -909,30 +814,6 @@ class Session:
         invalid = self.recorder.checker.connections[self.connection].invalid
         await self._wait_refused(lambda: self._answered(before, "error") or invalid.failure is not None)
         return self.inbox.since(before, "error") or invalid.failure
-
-    async def outlast_token(self, text: str, *, run_until: float = 0.0) -> None:
-        """Waits until the token has expired and the connection has ended; if it has not, sends a request on it.
-
-        `run_until`: until when, on the monotonic clock, an answer was in progress that may finish. Where events do not
-        say which run they are of, none is sent during an answer: what still comes of that shows the access as well.
-        """
-        expiry = self.recorder.checker.connections[self.connection].expiry
-        assert expiry is not None, "the token of this connection has no known expiry"
-        ends_at = max(self.recorder.began + expiry.expires_at, run_until)
-        left_s = ends_at + self.budgets.leeway_s - time.monotonic()
-        if await self._until(lambda: expiry.over, left_s):
-            return
-        records = len(self.recorder.entries)
-        if self.profile.spec.tells_runs_apart or all(question.over for question in self.inbox.questions):
-            await self.ask(text, Expect())
-
-        def reacted() -> bool:
-            # By HTTP, only a request can be refused; a channel is open, and has to be ended.
-            is_refused = self.profile.spec.connection.has_stream_for_each and expiry.over
-            return self.inbox.was_shown_an_event(records) or is_refused
-
-        if not await self._until(reacted, self.budgets.refusal_s):
-            self._timed_out("expiry", self.budgets.leeway_s)
 
     async def _wait_refused(
         self, condition: Callable[[], bool], request: str | None = None, behind: UserRequest | None = None

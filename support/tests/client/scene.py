@@ -6,7 +6,7 @@ from typing import Any
 
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
@@ -19,7 +19,7 @@ from support.tests.rules.talk import PROFILE
 
 QUICK = Budgets(handshake_s=0.3, start_s=0.3, silence_s=0.3, tool_s=0.3, run_s=2, ping_s=0.2, refusal_s=0.2)
 ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
-Part = Callable[[Session], Awaitable[Any]]
+Part = Callable[[ScenarioSession], Awaitable[Any]]
 
 
 def play(
@@ -35,7 +35,7 @@ def play(
         prompts = Prompts(with_tool=Prompt(ask="x", tools=("y",)))
         address = url.removesuffix("/ws") + path
         target = Target(name="here", url=address, prompts=prompts, budgets=budgets, limits=limits or Limits())
-        session = Session("Ada", Persona(name="Ada"), target, profile=profile, recorder=recorder)
+        session = ScenarioSession("Ada", Persona(name="Ada"), target, profile=profile, recorder=recorder)
         try:
             await session.connect(shown or Token("Ada", "none"), None)
             return await part(session)
@@ -55,7 +55,7 @@ def closed(records: list[AnyRecord]) -> tuple[str, int | None, str]:
     return end.by, end.code, end.reason
 
 
-async def lose(session: Session) -> bool:
+async def lose(session: ScenarioSession) -> bool:
     return await session.wait_closed(5)
 
 

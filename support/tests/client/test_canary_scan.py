@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.access import Token
@@ -41,7 +41,7 @@ def others(records: list[AnyRecord]) -> list[tuple[str, bytes]]:
     return [(record.what, record.raw()) for record in records if isinstance(record, Other)]
 
 
-async def leave(session: Session) -> bool:
+async def leave(session: ScenarioSession) -> bool:
     return session.open
 
 
@@ -127,7 +127,7 @@ def test_a_flood_of_pings_is_answered_and_bounded() -> None:
             await wire.raw(b"\x89\x04ping" * 1000)
         await does.forever(wire)
 
-    async def outlast(session: Session) -> bool:
+    async def outlast(session: ScenarioSession) -> bool:
         await session.ask("go on", ASKED)
         return await session.wait_closed(20)
 
@@ -146,7 +146,7 @@ def test_the_answers_to_our_own_pings_say_nothing_new() -> None:
         await wire.close(1000)
         await does.forever(wire)
 
-    async def flood(session: Session) -> bool:
+    async def flood(session: ScenarioSession) -> bool:
         await session.flood(3)
         return await session.wait_closed(5)
 

@@ -8,7 +8,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.resumable_session import ResumableSession
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.events import EventKind
 from greenlight_gate.targets.access import Access, Token
 from greenlight_gate.targets.model import Target
@@ -100,7 +100,7 @@ def test_without_a_valid_token_both_the_channel_and_a_message_are_refused(
 
     async def scene(url: str) -> None:
         target = load_target("embedded-channel", ENVIRONMENT).at(url)
-        session = Session("Ada", target.personas[0], target, profile=FIXED, recorder=recorder)
+        session = ScenarioSession("Ada", target.personas[0], target, profile=FIXED, recorder=recorder)
         session.budgets = QUICK
         try:
             await session.connect(Token("Ada", "none"), None, unwelcome="no token")
@@ -132,13 +132,13 @@ def greeting(*said: object) -> Act:
     return act
 
 
-async def ping(session: Session) -> None:
+async def ping(session: ScenarioSession) -> None:
     assert not await session.ping()
 
 
 @pytest.mark.parametrize("was_cut", [False, True])
 def test_a_message_beside_a_channel_has_to_be_answered(*, was_cut: bool) -> None:
-    async def part(session: Session) -> None:
+    async def part(session: ScenarioSession) -> None:
         await ping(session)
         session.cut_by_us = was_cut
 

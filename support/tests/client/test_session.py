@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Limits
@@ -58,7 +58,7 @@ def test_a_line_that_breaks() -> None:
 
 
 def test_leaving_politely_is_the_clients_doing() -> None:
-    async def stay(session: Session) -> bool:
+    async def stay(session: ScenarioSession) -> bool:
         return session.open
 
     records, was_open, recorder = play(does.conversation(does.rightly), stay)
@@ -103,7 +103,7 @@ def thinking(size: int) -> does.Say:
     return answer
 
 
-async def listen(session: Session) -> None:
+async def listen(session: ScenarioSession) -> None:
     await session.wait_end(await session.ask("go on", ASKED))
 
 
@@ -181,7 +181,7 @@ def test_what_was_said_before_anybody_listened_is_not_lost() -> None:
 
 
 def test_a_stop_of_a_run_whose_id_is_not_known_names_its_request_in_the_trace() -> None:
-    async def stop(session: Session) -> None:
+    async def stop(session: ScenarioSession) -> None:
         await session.stop(await session.ask("Who are you?", ASKED))
 
     records, _, _ = play(accept(), stop)
@@ -191,7 +191,7 @@ def test_a_stop_of_a_run_whose_id_is_not_known_names_its_request_in_the_trace() 
 
 
 def test_a_secret_is_gone_before_anything_is_kept() -> None:
-    async def ask(session: Session) -> None:
+    async def ask(session: ScenarioSession) -> None:
         await session.wait_end(await session.ask("is it hunter2-hunter2?", ASKED))
 
     async def tell(talk: does.Talk) -> None:
@@ -240,7 +240,7 @@ def test_an_answer_that_goes_on_after_its_token_is_not_taken_for_that_of_another
             await wire.say({"type": "thought", "text": "on it"})
             await asyncio.sleep(0.02)
 
-    async def outlast(session: Session) -> None:
+    async def outlast(session: ScenarioSession) -> None:
         await session.ask("What is 17*23?", ASKED)
         await session.outlast_token("What is 17*23?")
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona, Prompt, Prompts
@@ -31,7 +31,7 @@ def test_a_balancer_pins_all_connections_of_a_user_to_one_replica() -> None:
 
     async def connect(url: str, user: str, *, unwelcome: str = "") -> None:
         target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
-        session = Session(user, Persona(name=user), target, profile=PROFILE, recorder=recorder, jar=jars[user])
+        session = ScenarioSession(user, Persona(name=user), target, profile=PROFILE, recorder=recorder, jar=jars[user])
         await session.connect(Token(user, "none"), None, unwelcome=unwelcome)
         await session.close()
 

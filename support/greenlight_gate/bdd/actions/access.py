@@ -9,7 +9,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import ANOTHER_NAME, FORGERIES, short_token
 from greenlight_gate.client.request import after_event, resuming
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
@@ -188,5 +188,5 @@ class AccessAttempts:
         expiry = self._checker(session).expiry
         return not session.open or (expiry is not None and expiry.over)
 
-    def _checker(self, session: Session) -> ConnectionChecker:
+    def _checker(self, session: ScenarioSession) -> ConnectionChecker:
         return self.world.recorder.checker.connections[session.connection]

@@ -8,7 +8,7 @@ from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 
 
 class BadInput:
@@ -33,11 +33,11 @@ class BadInput:
         tabs = {user: iter(world.sessions[user]) for user in set(senders)}
         self._send_all([(next(tabs[user]), name) for user, name in zip(senders, names, strict=True)])
 
-    def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
+    def _send_all(self, messages: Sequence[tuple[ScenarioSession, str]]) -> None:
         """Sends those that the format of the profile has a place for. Raises NotExercised if there is none."""
         self.world.need("errors")
         # Made beforehand: on the event loop it would delay the timestamps of other messages.
-        made: list[tuple[Session, str, InvalidMessage]] = []
+        made: list[tuple[ScenarioSession, str, InvalidMessage]] = []
         unmade: list[NotExercised] = []
         for session, name in messages:
             try:
@@ -48,13 +48,13 @@ class BadInput:
             raise unmade[0]
         self.world.answered_to += self.world.call(self._at_once(made))
 
-    async def _at_once(self, messages: Sequence[tuple[Session, str, InvalidMessage]]) -> list[Answered]:
+    async def _at_once(self, messages: Sequence[tuple[ScenarioSession, str, InvalidMessage]]) -> list[Answered]:
         return await asyncio.gather(*(self._send(*message) for message in messages))
 
-    def _made(self, session: Session, name: str) -> InvalidMessage:
+    def _made(self, session: ScenarioSession, name: str) -> InvalidMessage:
         return InvalidMessages(session.profile, session.values).made(name, self._most_bytes(session))
 
-    def _most_bytes(self, session: Session) -> int | None:
+    def _most_bytes(self, session: ScenarioSession) -> int | None:
         """The size of the largest message that is accepted, if that is declared."""
         return self.world.suite.target.limits.accepts_message_bytes or session.inbox.announced("max_message_bytes")
 
@@ -66,7 +66,7 @@ class BadInput:
         text = InvalidMessages(session.profile, session.values).filled_up(question, self._most_bytes(session))
         world.wait(world.ask(user, "with_tool", text=text))
 
-    async def _send(self, session: Session, name: str, message: InvalidMessage) -> Answered:
+    async def _send(self, session: ScenarioSession, name: str, message: InvalidMessage) -> Answered:
         reply = await session.send_invalid(message.data, request=message.request, as_text=message.as_text)
         return Answered(session, name, reply)
 

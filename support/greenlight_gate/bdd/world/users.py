@@ -3,7 +3,7 @@
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.session.jobs import users_of
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.pace import users_at_once, what_limits
@@ -22,9 +22,9 @@ class Users:
         self.suite = suite
         self.recorder = recorder
         self.slot = slot
-        self.sessions: dict[str, list[Session]] = {}
+        self.sessions: dict[str, list[ScenarioSession]] = {}
         self.persona_of: dict[str, Persona] = {}
-        self._past: list[Session] = []
+        self._past: list[ScenarioSession] = []
 
     async def open_tab(self, user: str) -> None:
         """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
@@ -44,9 +44,9 @@ class Users:
         """Opens a tab for a user with this token."""
         await self.new_session(user).connect(token, self.suite.tls)
 
-    def new_session(self, user: str) -> Session:
+    def new_session(self, user: str) -> ScenarioSession:
         """A tab for a user, still to be opened."""
-        session = self.suite.new_session(Session, user, self.persona(user), self.recorder)
+        session = self.suite.new_session(ScenarioSession, user, self.persona(user), self.recorder)
         self.sessions.setdefault(user, []).append(session)
         return session
 
@@ -83,20 +83,20 @@ class Users:
         self.persona_of.update({persona.name: persona for persona in users})
         return [persona.name for persona in users]
 
-    def tab(self, user: str, number: int = 1) -> Session:
+    def tab(self, user: str, number: int = 1) -> ScenarioSession:
         """A user's tab, counted from 1."""
         tabs = self.sessions.get(user, [])
         if number > len(tabs):
             raise SuiteFault(f"{user} has {len(tabs)} tabs in this scenario, not {number}")
         return tabs[number - 1]
 
-    def replace(self, old: Session, new: Session) -> None:
+    def replace(self, old: ScenarioSession, new: ScenarioSession) -> None:
         """Replaces a connection of a tab by a new one."""
         tabs = self.sessions[old.user]
         tabs[tabs.index(old)] = new
         self._past.append(old)
 
-    def session_of(self, question: UserRequest) -> Session:
+    def session_of(self, question: UserRequest) -> ScenarioSession:
         """The connection of the tab in which a request was sent."""
         for session in (*self.sessions[question.user], *self._past):
             if question in session.inbox.questions:

@@ -19,7 +19,7 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import PastRequest, UserRequest, resuming
 from greenlight_gate.client.resumable_session import ResumableSession
-from greenlight_gate.client.session import Session
+from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
@@ -56,7 +56,7 @@ NOTHING_OBSERVED = "the scenario passed without having observed anything"
 class Answered(NamedTuple):
     """An invalid message (by its name), its connection, and the error that answered it, if any."""
 
-    session: Session
+    session: ScenarioSession
     message: str
     reply: Control | None
 
@@ -112,7 +112,7 @@ class World(Users):
         """Closes all tabs of a user."""
         self._leave(self.sessions[user])
 
-    def _leave(self, *users: list[Session]) -> None:
+    def _leave(self, *users: list[ScenarioSession]) -> None:
         sessions = [session for tabs in users for session in tabs]
         self._past += sessions
         self.call(_all([session.close() for session in sessions]))
@@ -292,7 +292,7 @@ class World(Users):
         self.questions.append(question)
         return question
 
-    async def _ready_to_ask(self, user: str, number: int) -> Session:
+    async def _ready_to_ask(self, user: str, number: int) -> ScenarioSession:
         """The user's tab, with a connection that accepts a request.
 
         If a connection answers only one request, or one at a time and the last one is still unanswered, the client
@@ -302,7 +302,7 @@ class World(Users):
             return await self._renewed(user, number)
         return await self.opened_again(user, number)
 
-    async def opened_again(self, user: str, number: int = 1, token: Token | None = None) -> Session:
+    async def opened_again(self, user: str, number: int = 1, token: Token | None = None) -> ScenarioSession:
         """The user's tab; a channel that the server has ended in order is opened again, as an EventSource does.
 
         `token`: the one that the user has, if it is not the usual one. Raises NotConnected if it ends again at once,
@@ -322,12 +322,12 @@ class World(Users):
 
     async def _renewed(
         self, user: str, number: int, naming: Naming = NOTHING_NAMED, token: Token | None = None
-    ) -> Session:  # fmt: skip
+    ) -> ScenarioSession:  # fmt: skip
         """A new connection for a user's tab; `naming`: the conversation that it resumes."""
         suite, session = self.suite, self.tab(user, number)
         persona = session.played_by
         await session.close(keep_tab=True)
-        fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
+        fresh = suite.new_session(ScenarioSession, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
         await fresh.connect(token or await suite.access.token_for(persona), suite.tls, naming=naming)
         return fresh
@@ -571,7 +571,7 @@ class World(Users):
         entries = self.recorder.entries
         return entries[-1].record.n if entries else None
 
-    def was_closed_by_backend(self, session: Session) -> bool:
+    def was_closed_by_backend(self, session: ScenarioSession) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
         return any(end.connection == session.connection and end.by == "server" and end.code for end in ends)
@@ -744,7 +744,7 @@ class World(Users):
         suite, persona = self.suite, self.personas(1)[0]
         recorder = self.further_recorder(f"{self.key}, a healthy user afterwards")
         self.health_trace = self.further_trace(recorder)
-        session = suite.new_session(Session, persona.name, persona, recorder)
+        session = suite.new_session(ScenarioSession, persona.name, persona, recorder)
         prompt, canary = suite.first_prompt, suite.canary(persona)
         try:
             await session.connect(await suite.access.token_for(persona), suite.tls)
@@ -815,7 +815,7 @@ def owners_in(prompt: str) -> set[str]:
     return {sighting.owner for sighting in canary_search.search(data).sightings if sighting.whole}
 
 
-def _is_busy(session: Session) -> bool:
+def _is_busy(session: ScenarioSession) -> bool:
     """Whether an answer is unfinished on a connection that answers one request at a time."""
     runs = session.profile.spec.connection.runs
     return runs != "many" and any(not question.over for question in session.inbox.questions)
