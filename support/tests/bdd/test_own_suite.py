@@ -1,6 +1,7 @@
 """Features, steps and rules of a team's own, beside those that ship."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 from support.tests.cli.process import ROOT, greenlight, judged, mistaken
+from support.tests.empty_registry import empty_registry
 from support.tests.team import repository
 
 
@@ -113,12 +115,12 @@ def test_no_two_scenarios_have_one_name(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> StepRegistry:
+def shipped() -> Iterator[StepRegistry]:
     """behave's registry with all steps that ship; what a test adds is taken out again."""
-    if not the_step_registry.steps["given"]:
+    with empty_registry():
         parameters.register()
         load_step_modules([str(suite_root() / "steps")])  # type: ignore[no-untyped-call]
-    return the_step_registry
+        yield the_step_registry
 
 
 @pytest.mark.parametrize(

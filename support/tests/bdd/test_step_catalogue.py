@@ -4,13 +4,13 @@ import html
 from pathlib import Path
 
 import pytest
-from behave.runner import the_step_registry
 from greenlight_gate.bdd.parameters import SAMPLES, TYPES
 from greenlight_gate.bdd.step_catalogue import CatalogueStep, catalogue
 from greenlight_gate.bdd.steps_page import render_steps
 from greenlight_gate.targets.sections import SuiteSection
 
 from support.tests.cli.process import greenlight
+from support.tests.empty_registry import empty_registry
 from support.tests.team import repository
 
 
@@ -19,14 +19,8 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> list[CatalogueStep]:
     """All steps, with those of a team's own; behave's registry is left as it was."""
     folder = tmp_path_factory.mktemp("team")
     repository(folder)
-    before = {kind: list(known) for kind, known in the_step_registry.steps.items()}
-    for known in the_step_registry.steps.values():
-        known.clear()  # what other tests have loaded has places relative to other folders
-    try:
+    with empty_registry():
         return catalogue(SuiteSection(features=str(folder / "features"), steps=str(folder / "steps")))
-    finally:
-        for kind, known in before.items():
-            the_step_registry.steps[kind][:] = known
 
 
 def test_each_step_is_there_with_a_sentence_that_uses_it(steps: list[CatalogueStep]) -> None:

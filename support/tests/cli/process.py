@@ -23,6 +23,7 @@ from greenlight_gate.cli.main import main
 from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE
 
 from support.tests.cli.forks import Fork, fork
+from support.tests.empty_registry import empty_registry
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-that-is-long-enough"
@@ -192,7 +193,7 @@ def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None
     """`greenlight` in this process, for what ends before anything is started: a second sooner, and the same is said."""
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), empty_registry():
         patch.chdir(folder)
         for name in os.environ.keys() - environ(env).keys():
             patch.delenv(name)
