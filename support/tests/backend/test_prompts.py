@@ -36,10 +36,10 @@ def tools(events: list[Event]) -> list[str]:
         ("Good morning! Who are you?", NO_TOOL, [], "reference assistant"),
         ("GOOD MORNING! WHO ARE YOU?", NO_TOOL, [], "reference assistant"),
         (
-            "What is 17*23, and what do my notes say about lunch?",
+            "What is 17*23, and what do my notes say about supper?",
             [STARTED, THINKING, *TOOL, *TOOL, COMPLETED],
             ["calculator", "notes"],
-            "nothing about lunch",
+            "nothing about supper",
         ),
         ("What is the weather on Mars?", ONE_TOOL, ["weather"], "could not"),
         ("Please give up.", [STARTED, THINKING, FAILED], [], None),

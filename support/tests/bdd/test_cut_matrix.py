@@ -77,7 +77,8 @@ def test_every_cut_is_exact_every_answer_whole_nothing_is_left_and_the_trace_say
         for recorder in scene.further:
             events = [e.reading for e in recorder.entries if isinstance(e.reading, Event)]
             assert [event.seq for event in events] == list(range(1, 13)), recorder.scenario
-    assert eventually(lambda: (psutil.Process().num_fds(), threading.active_count()) == (before, threads))
+    # What earlier tests have left may go meanwhile.
+    assert eventually(lambda: psutil.Process().num_fds() <= before and threading.active_count() <= threads)
     assert_the_trace_says_the_same(scene)
 
 
@@ -144,6 +145,7 @@ def test_at_the_pace_of_a_slow_target_fewer_cuts_are_made(tmp_path: Path, took_s
             with pytest.raises(NotExercised, match="an answer takes 301 s: no 4 cuts fit into 10 min"):
                 matrix.play()
         assert len(cut_cells_of(scene)) == cuts
+        scene.suite.loop.call(scene.linger(), 20)
 
 
 def test_places_in_progress_leave_something_to_miss_and_something_to_come() -> None:
