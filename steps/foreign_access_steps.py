@@ -7,6 +7,11 @@ from greenlight_gate.bdd.matchers.demand import demand
 from hamcrest import is_
 
 
+@when("{user:User} tells the assistant a secret")
+def tells_secret(context: Context, user: str) -> None:
+    foreign_access_of(context).tell_secret(user)
+
+
 @when("{user:User} disconnects")
 def disconnects(context: Context, user: str) -> None:
     foreign_access_of(context).leave(user)

@@ -6,21 +6,21 @@ Feature: A user has no access to another user's conversation
 
     Example: A question in another user's conversation is refused
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Bashir asks in Ada's conversation
       Then Bashir is refused, or served without Ada's data
       And Ada receives the right answer to another question
 
     Example: A question in another user's conversation is refused while its owner is answered there
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Bashir asks in Ada's conversation while a question that takes long is answered there
       Then Bashir is refused, or served without Ada's data
       And Ada receives the right answer
 
     Example: Restoring another user's conversation is refused
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Bashir asks to restore Ada's conversation
       Then Bashir is refused, or served without Ada's data
       And Bashir receives the right answer to another question
@@ -56,14 +56,14 @@ Feature: A user has no access to another user's conversation
 
     Example: A question in another user's conversation is refused once its owner has disconnected
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Ada disconnects
       And Bashir asks in Ada's conversation
       Then Bashir is refused, or served without Ada's data
 
     Example: Restoring another user's conversation is refused once its owner has disconnected
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Ada disconnects
       And Bashir asks to restore Ada's conversation
       Then Bashir is refused, or served without Ada's data
@@ -72,7 +72,7 @@ Feature: A user has no access to another user's conversation
 
     Example: A question with the id of another user's answered request receives nothing of that answer
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When Ada tells the assistant a secret
       And Bashir asks a question that needs no tool with the id of Ada's request
       Then Bashir is refused, or served without Ada's data
 

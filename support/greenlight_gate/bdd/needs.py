@@ -44,7 +44,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" (first|second|other) replica\b| two replicas$|each replica in turn", ("replicas",)),
     (r" told one replica a secret", ("isolation", "remember", "recall", "resume", "replicas")),
     (r"^(Redis|PostgreSQL) restarts |^the sign-in service is stopped$", ("services",)),
-    (r" told the assistant a secret$", ("isolation",)),
+    (r" (told|tells) the assistant a secret$", ("isolation",)),
     (r" for the soak time$| connect and disconnect \d| leave for good ", ("memory_probe",)),
     (r"^the users of the stress scale$", (STRESS, "with_tool")),
     (r"after a question that needs tools|exactly the size limit|to another question$", ("with_tool",)),

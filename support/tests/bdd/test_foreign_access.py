@@ -219,6 +219,15 @@ def test_a_question_carries_the_session_of_the_victim(tmp_path: Path) -> None:
         assert {("REFUSAL-2", "agent_started"), ("ISOLATION-2", "agent_started")} <= found(here)
 
 
+def test_a_user_without_a_memory_tells_the_assistant_a_secret_by_asking_for_it(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms(), ROOMS + RESTORE) as here:
+        ForeignAccess(here).tell_secret("Ada")
+        assert here.asking("Ada").text == f"I am {here.canary('Ada')}."
+        assert here.asking("Ada").over
+    with world(tmp_path, Rooms()) as here, pytest.raises(NotExercised, match="has no prompts whose answers hold"):
+        ForeignAccess(here).tell_secret("Ada")
+
+
 def test_a_server_that_refuses_both_is_not_accused(tmp_path: Path) -> None:
     rooms = Rooms()
     with world(tmp_path, rooms) as here:

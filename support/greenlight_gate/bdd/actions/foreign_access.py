@@ -28,6 +28,15 @@ _ACTS = {
 }
 
 
+def secret_prompt_of(world: World) -> str:
+    """The prompt whose answer holds the canary of the user who asks. Raises NotExercised if there is none."""
+    target = world.suite.target
+    if not target.secret_prompt:
+        reason = f"{target.name} has no prompts whose answers hold {{canary}}, such as remember and recall"
+        raise NotExercised(reason, "isolation")
+    return target.secret_prompt
+
+
 class ForeignAccess:
     """The attempts of one scenario. `proven`: (a user, what they have done with what is theirs).
 
@@ -41,6 +50,11 @@ class ForeignAccess:
         self.stops = Stops(world)
         self.approvals = Approvals(world)
         self.with_used_ids: list[UserRequest] = []
+
+    def tell_secret(self, user: str) -> None:
+        """The user tells the assistant what to remember, or asks a question whose answer holds their own canary."""
+        remembers = self.world.suite.target.lacks("remember") is None
+        self.world.wait(self.world.ask(user, "remember" if remembers else secret_prompt_of(self.world)))
 
     # What another user tries -------------------------------------------------------------------------------------
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.bad_input import BadInput
-from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
-from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess, secret_prompt_of
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.rules.isolation import IsolationPair
@@ -32,11 +31,7 @@ class Privacy:
         """Several users, as many as the target has up to `most`, connect and tell the assistant a secret each."""
         world = self.world
         world.need("isolation")
-        if not self.question:
-            raise NotExercised(
-                f"{world.suite.target.name} has no prompts whose answers hold {{canary}}, such as remember and recall",
-                "isolation",
-            )
+        secret_prompt_of(world)
         users = world.users_up_to(most, at_least=_AT_LEAST)
         self.watch(users)
         world.connect_all(users)
