@@ -63,6 +63,11 @@ ask = "I am {canary}."
 contains = ["{canary}"]
 thinking = false
 """
+# Each user asks a flow of their own, in a session.
+FLOWS = ROOMS.replace(
+    '{ session = "session" }', '{ session = "session", flow = "flow" }'
+).replace('type = "ask"', 'type = "ask"\nflow = "{flow}"')  # fmt: skip
+TO_THREAD = ('session = "{session}"\nrequest', 'thread = "{thread}"\nrequest')
 RESTORE = """
 [send.restore]
 type = "restore"
@@ -87,7 +92,8 @@ class Rooms:
 
     With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well;
     with "queues", others are refused once it has ended. With "request", who sends the id of an earlier request receives
-    what answered that, whoever has sent it; with "text", only for the same text.
+    what answered that, whoever has sent it; with "text", only for the same text. With "flow", only
+    requests to another user's flow are refused.
 
     `long_s`: how long a long question takes; None: until it is stopped.
     """
@@ -108,14 +114,14 @@ class Rooms:
         session = uuid.uuid4().hex
         self.wires[session] = wire
         await wire.upgrade()
-        await wire.say({"type": "hello", "session": session})
+        await wire.say({"type": "hello", "session": session, "flow": f"flow-{session}"})
         while True:
             await self._take(await wire.hear(), session)
 
     async def _take(self, said: dict[str, Any], session: str) -> None:
-        named = said.get("session", session)
+        named = said.get("session") or said.get("thread") or session
         self.came.append((said["type"], named == session))
-        if named != session and said["type"] not in self.open_to_all:
+        if named != session and not self._is_open(said, session):
             if "joins" in self.open_to_all and named in self.runs:
                 self.joined[named] = self.wires[session]
             if "queues" in self.open_to_all:
@@ -140,6 +146,10 @@ class Rooms:
                 await self._end(named, "final")
             elif self.long_s is not None:
                 self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
+
+    def _is_open(self, said: dict[str, Any], session: str) -> bool:
+        own_flow = "flow" in self.open_to_all and said.get("flow") == f"flow-{session}"
+        return own_flow or said["type"] in self.open_to_all
 
     def _replays(self, said: dict[str, Any]) -> bool:
         same = "text" in self.open_to_all and self.texts[said["request"]] == said["prompt"]
@@ -217,6 +227,35 @@ def test_a_question_carries_the_session_of_the_victim(tmp_path: Path) -> None:
     with world(tmp_path, Rooms("ask")) as here:
         asking(here)
         assert {("REFUSAL-2", "agent_started"), ("ISOLATION-2", "agent_started")} <= found(here)
+
+
+@pytest.mark.parametrize("profile", [FLOWS, FLOWS.replace(*TO_THREAD)])
+def test_another_users_session_is_tried_with_what_else_is_the_attackers_own(tmp_path: Path, profile: str) -> None:
+    rooms = Rooms("flow")
+    with world(tmp_path, rooms, profile) as here:
+        asking(here)
+        assert rooms.came.count(("ask", False)) == 2
+        assert {("REFUSAL-2", "agent_started"), ("ISOLATION-2", "agent_started")} <= found(here)
+
+
+def test_another_users_session_is_tried_with_what_else_is_the_attackers_own_while_its_owner_is_answered(
+    tmp_path: Path,
+) -> None:
+    rooms = Rooms("flow", long_s=1.0)
+    with world(tmp_path, rooms, FLOWS) as here:
+        here.wait(here.ask("Ada", "without_tool"))
+        ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
+        assert rooms.came.count(("ask", False)) == 2
+        assert ("ISOLATION-2", "agent_started") in found(here)
+
+
+def test_a_server_that_looks_at_all_that_a_request_names_is_not_accused(tmp_path: Path) -> None:
+    rooms = Rooms(long_s=1.0)
+    with world(tmp_path, rooms, FLOWS, budget_s=PATIENT_S) as here:
+        asking(here)
+        ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
+        assert rooms.came.count(("ask", False)) == 4
+        assert found(here) == set()
 
 
 def test_a_user_without_a_memory_tells_the_assistant_a_secret_by_asking_for_it(tmp_path: Path) -> None:
@@ -328,7 +367,6 @@ def test_without_resume_nobody_is_asked_for_a_conversation_to_restore(tmp_path: 
 
 # Runs and conversations that the events do not name.
 NAMELESS = ROOMS.replace('run = "run"', 'run = "none?"').replace('thread = "session"', 'thread = "none?"')
-TO_THREAD = ('session = "{session}"\nrequest', 'thread = "{thread}"\nrequest')
 
 
 def test_a_conversation_by_no_name_of_its_own_is_not_tried(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the other user has done the same with their own: a backend that refuses both has
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
@@ -62,19 +63,35 @@ class ForeignAccess:
         """The user sends requests in another user's conversation."""
         self._prove("start", owner, user)
         for text in self._curious_questions(user):
-            self._reach(user, "start", self.world.last(owner), prompt=text)
+            before = self.world.last(owner)
+            for own in self._own_beside_conversation(user, before):
+                self._reach(user, "start", before, prompt=text, **own)
 
     def ask_while_answered(self, owner: str, user: str, prompt: str) -> None:
         """The user sends requests in another user's conversation, in which the owner's next question is answered."""
         self._prove("start", owner, user)
-        world, before = self.world, self.world.last(owner)
-        answering = world.ask(owner, prompt, follow=before)
-        world.wait_for_first_event(answering)
-        for tried, text in enumerate(self._curious_questions(user)):
-            if not answering.over:
-                self._reach(user, "start", before, behind=answering, prompt=text)
-            elif not tried:
-                raise NotExercised(f"{owner}'s run ended before {user} could ask in its conversation")
+        world, before, tried = self.world, self.world.last(owner), False
+        for own in self._own_beside_conversation(user, before):
+            world.wait(world.asking(owner))
+            answering = world.ask(owner, prompt, follow=before)
+            world.wait_for_first_event(answering)
+            for text in self._curious_questions(user):
+                if not answering.over:
+                    self._reach(user, "start", before, behind=answering, prompt=text, **own)
+                    tried = True
+        if not tried:
+            raise NotExercised(f"{owner}'s run ended before {user} could ask in its conversation")
+
+    def _own_beside_conversation(self, user: str, question: UserRequest) -> list[dict[str, Any]]:
+        """What the user names of their own in each attempt to ask in another user's conversation (that of `question`).
+
+        First all but the conversation, if a request names more that was captured, which a backend may look at in its
+        place; then nothing.
+        """
+        theirs, own = self.world.session_of(question).names_of(question), self.world.tab(user).values
+        places = self._places("start", user, question)
+        beside = {place: own[place] for place in places & own.keys() if theirs[place] != question.thread}
+        return [beside, {}] if beside and places - beside.keys() else [{}]
 
     def _curious_questions(self, user: str) -> list[str]:
         """The texts with which a user asks in another user's conversation.
