@@ -13,8 +13,13 @@ from greenlight_gate.trace import Closed, Opened
 
 
 def said(error: Control) -> str:
-    """An error of the backend in words."""
-    code, text = error.values.get("code"), error.values.get("text")
+    """An error of the backend in words; by HTTP it may have no code but its status, or be a page."""
+    code, text, status = (error.values.get(name) for name in ("code", "text", "status"))
+    if status is not None and code == str(status):
+        words = str(text or "")
+        return (
+            words if words.startswith("HTTP ") else " ".join(filter(None, (f"HTTP {status}", words and f"({words})")))
+        )
     return " ".join(str(part) for part in ("the error", code, f"({text})" if text else "") if part)
 
 

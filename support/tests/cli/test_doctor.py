@@ -44,6 +44,11 @@ def test_a_page_in_place_of_a_stream_is_named_in_the_next_step(tmp_path: Path) -
 
     assert ran.code == 1
     assert "HTTP 200 with text/html in place of text/event-stream" in ran.out
+    assert re.search(
+        r"^no  one run     HTTP 200 with text/html in place of text/event-stream in place of a run",
+        ran.out,
+        re.MULTILINE,
+    )
     assert ran.out.splitlines()[-1].startswith("Next: correct CONNECTION-1, LIFECYCLE-1 (expected and got are listed")
 
 
