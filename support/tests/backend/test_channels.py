@@ -7,7 +7,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from support.tests.backend.broken_streams import asked, client
 from support.tests.backend.channels import channel
 from support.tests.backend.test_event_streams import SIX, SLOW
-from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, kinds
+from support.tests.backend.users import DEADLINE_S, ENVIRONMENT, eventually, kinds
 
 
 def test_events_of_all_requests_come_on_the_channel(backend: BackendProcess) -> None:
@@ -24,6 +24,17 @@ def test_a_ping_is_answered_on_the_channel(backend: BackendProcess) -> None:
         ada.post({"type": "ping", "nonce": "n1"})
         pong = next(ada.events)
     assert (pong["type"], pong["nonce"]) == ("pong", "n1")
+
+
+def test_channels_that_are_closed_during_an_answer_are_forgotten() -> None:
+    with BackendProcess.start(env=ENVIRONMENT) as backend:
+        for read in [1, 2, 3, 4] * 5:
+            with channel(backend.url) as ada:
+                ada.post(asked("What is 17*23?"))
+                for _ in range(read):
+                    next(ada.events)
+        with client(backend.url) as ada_again:
+            assert eventually(lambda: "\nchat_connections_open 0\n" in ada_again.get("/metrics").text)
 
 
 def test_an_answer_comes_in_the_tab_that_asked(backend: BackendProcess) -> None:
