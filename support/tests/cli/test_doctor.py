@@ -12,7 +12,7 @@ from greenlight_gate.model.script import load_script
 from greenlight_gate.targets.settings import suite_root
 from websockets.sync.server import ServerConnection
 
-from support.tests.cli.process import HASTY_S, greenlight, target
+from support.tests.cli.process import greenlight, target
 from support.tests.hostile import by_http
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
@@ -39,7 +39,7 @@ def test_what_is_broken_is_named_in_the_next_step(tmp_path: Path) -> None:
 def test_a_page_in_place_of_a_stream_is_named_in_the_next_step(tmp_path: Path) -> None:
     with HostileServer(by_http.chat(by_http.page), does.health()) as server:
         url = server.url.replace("ws://", "http://").removesuffix("/ws")
-        target(tmp_path, url, budget_s=HASTY_S, profile="agent-events-sse")
+        target(tmp_path, url, budget_s=2.0, profile="agent-events-sse")
         ran = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")
 
     assert ran.code == 1
