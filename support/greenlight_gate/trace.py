@@ -189,6 +189,11 @@ class Closed(Record, frozen=True):
         return self.by == "client" and self.code in _ABANDONED
 
 
+def to_be_refused(record: Opened | Closed) -> bool:
+    """Whether the backend should refuse a connection: for its token, or because it names what is another user's."""
+    return bool(record.unwelcome or record.foreign)
+
+
 class Responded(Record, frozen=True):
     """The response to an HTTP request of the user's client: the head of a stream, or all of another one.
 

@@ -31,6 +31,7 @@ from greenlight_gate.trace import (
     Sent,
     Stalled,
     read_trace,
+    to_be_refused,
 )
 from greenlight_gate.verdict.facts import Observed
 from greenlight_gate.wire.profile import Profile
@@ -104,7 +105,7 @@ class Meter:
             self._opened(record)
         elif isinstance(record, Closed) and record.connection not in self.recovery.cuts:
             hindered = self._is_stalled or (self._is_crowded and record.unanswered)
-            self.tried += record.during == "handshake" and not record.unwelcome and not hindered
+            self.tried += record.during == "handshake" and not to_be_refused(record) and not hindered
         elif isinstance(record, Stalled):
             self._unjudged_until = record.at
             self._is_stalled = self._is_stalled or record.for_s >= LONG_S
@@ -141,8 +142,8 @@ class Meter:
             (in_parallel if run.connection in self._in_parallel else alone).record(took_s)
 
     def _opened(self, opened: Opened) -> None:
-        self.tried += not opened.unwelcome
-        self.made += not opened.unwelcome
+        self.tried += not to_be_refused(opened)
+        self.made += not to_be_refused(opened)
         if opened.proxied:
             self._delayed[opened.connection] = opened.at
         if opened.in_parallel:

@@ -11,7 +11,7 @@ from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
-from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Cut, Opened, Received, Sent, Stalled
+from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Cut, Opened, Received, Sent, Stalled, to_be_refused
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
@@ -230,8 +230,8 @@ class TraceTimeline:
         if opened.unwelcome:
             state.welcome = False
             return
-        # A token that expires ends the connection.
-        state.provoked = state.provoked or opened.expires_at is not None
+        # A token that expires ends the connection, and so may the name of another user's conversation.
+        state.provoked = state.provoked or opened.expires_at is not None or to_be_refused(opened)
         state.slowed = opened.proxied or opened.in_parallel
         state.open = True
         timeline = self.timeline
@@ -244,7 +244,7 @@ class TraceTimeline:
         state = self._state(closed.connection)
         if closed.during == "handshake":
             # Through a connection that the suite itself has cut, nothing arrives.
-            if not closed.unwelcome and not state.provoked and not self._was_away:
+            if not to_be_refused(closed) and not state.provoked and not self._was_away:
                 window.tried += 1
                 window.refused += 1
                 came = closed.status if closed.status is not None else closed.reason

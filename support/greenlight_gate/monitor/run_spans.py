@@ -24,7 +24,7 @@ from greenlight_gate.measure.run_observations import ObservedRun, RunObservation
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.trace import AnyRecord, Closed, Opened
+from greenlight_gate.trace import AnyRecord, Closed, Opened, to_be_refused
 
 SEMANTIC_CONVENTIONS: Final = "1.37.0"
 SCOPE: Final = InstrumentationScope(
@@ -130,7 +130,7 @@ class TraceSpans:
             attributes["http.response.status_code"] = record.status
         elif opened:
             attributes["http.response.status_code"] = 101
-        if findings or not (opened or record.unwelcome):
+        if findings or not (opened or to_be_refused(record)):
             attributes["error.type"] = findings[0].rule if findings else "refused"
             status = Status(_ERROR, _rules_of(findings) or "the connection was not opened")
         return self._span(

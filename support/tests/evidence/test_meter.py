@@ -1,5 +1,7 @@
 """What is counted and measured in traces, from literal records."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from greenlight_gate.events import FIVE, EventKind
@@ -98,17 +100,19 @@ def test_two_answers_without_request_ids_are_told_apart_by_run() -> None:
     assert counts(talk) == (10, 6, 2, 1)
 
 
-def test_a_refused_connection_counts_unless_it_was_meant_to_be() -> None:
-    refused = Talk().add(Closed, "c1", by="server", during="handshake", status=401)
-    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no token")
-
-    assert [(measured(talk).connections_tried, measured(talk).connections_made) for talk in (refused, meant)] == [
-        (1, 0), (0, 0)
-    ]  # fmt: skip
+MEANT: list[dict[str, Any]] = [{"unwelcome": "no token"}, {"foreign": "Ada"}]
 
 
-def test_a_connection_without_a_valid_token_is_no_try_even_if_it_opens() -> None:
-    seen = measured(Talk().open(unwelcome="no token"))
+@pytest.mark.parametrize(("values", "tried"), [({}, 1), *((each, 0) for each in MEANT)])
+def test_a_refused_connection_counts_unless_it_was_meant_to_be(values: dict[str, Any], tried: int) -> None:
+    seen = measured(Talk().add(Closed, "c1", by="server", during="handshake", status=403, **values))
+
+    assert (seen.connections_tried, seen.connections_made) == (tried, 0)
+
+
+@pytest.mark.parametrize("values", MEANT)
+def test_a_connection_that_is_meant_to_be_refused_is_no_try_even_if_it_opens(values: dict[str, Any]) -> None:
+    seen = measured(Talk().open(**values))
 
     assert (seen.connections_tried, seen.connections_made) == (0, 0)
 

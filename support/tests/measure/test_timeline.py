@@ -67,8 +67,10 @@ def test_what_the_suite_provokes_is_not() -> None:
     foreign_owner = Talk().open(unwelcome="no token", ready=False).close("server", 4401)
     turned_away = Talk().close("server", None, during="handshake", status=401, unwelcome="no token", user="Eve")
     expiring = asked_with_an_end().close("server", 4401)
+    kept_out = Talk().close("server", None, during="handshake", status=403, user="Bashir", foreign="Ada")
+    let_in_and_out = Talk().open("Bashir", ready=False, foreign="Ada").close("server", 1008)
 
-    for talk in (invalid, foreign_owner, turned_away, expiring):
+    for talk in (invalid, foreign_owner, turned_away, expiring, kept_out, let_in_and_out):
         whole = total(talk)
         assert (whole.dropped, whole.refused, whole.errors) == (0, 0, 0)
 
