@@ -70,7 +70,7 @@ class Opened(Record, frozen=True):
     which the backend knows the user, beside the user id. `earlier`: what was captured on earlier connections of the
     user by which a frame says whose it is. `resumes`: the thread that the connection goes on with, from the number
     after `last_seq`. `foreign`: the other user whose conversation the connection names, by the values `named`, so that
-    the backend should refuse it.
+    the backend should refuse it; `behind`: the request of that user that is answered there meanwhile.
     """
 
     user: str = msgspec.field(name="person")
@@ -93,6 +93,7 @@ class Opened(Record, frozen=True):
     last_seq: int | None = None
     foreign: str = ""
     named: tuple[str, ...] = ()
+    behind: str = ""
 
     @property
     def unchosen(self) -> int:
@@ -165,8 +166,8 @@ class Closed(Record, frozen=True):
 
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
     `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`,
-    `traceparent`, `foreign`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade
-    was waited for in vain.
+    `traceparent`, `foreign`, `behind`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`:
+    the upgrade was waited for in vain.
     """
 
     by: str
@@ -182,6 +183,7 @@ class Closed(Record, frozen=True):
     unanswered: bool = False
     traceparent: str = ""
     foreign: str = ""
+    behind: str = ""
 
     @property
     def abandoned(self) -> bool:

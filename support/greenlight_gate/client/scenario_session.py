@@ -61,17 +61,20 @@ class ScenarioSession(Session):
         return Naming(named, theirs["thread"], last_seq, resumes=resumes, foreign=owner)
 
     async def open_foreign(
-        self, token: Token, tls: ssl.SSLContext | None, naming: Naming, start: Mapping[str, Any] | None
+        self, token: Token, tls: ssl.SSLContext | None, naming: Naming, start: Mapping[str, Any] | None, *,
+        behind: UserRequest | None = None,
     ) -> None:  # fmt: skip
         """Opens a connection that names what is another user's, and waits for the refusal.
 
-        `start`: the values of a request that is sent on it if it is accepted; None: nothing is sent.
+        `start`: the values of a request that is sent on it if it is accepted; None: nothing is sent. `behind`: a
+        request of the owner's whose answer the backend may end first.
         """
+        naming = naming._replace(behind=behind.request) if behind is not None else naming
         records = len(self.recorder.entries)
         try:
             await self.connect(token, tls, naming=naming)
             if start is not None:
-                await self.send_foreign("start", naming.foreign, start)
+                await self.send_foreign("start", naming.foreign, start, behind=behind)
             else:
                 await self._wait_refused(lambda: self._answered(0, "error") or self.inbox.was_shown_an_event(records))
         except NotConnected:

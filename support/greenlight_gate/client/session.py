@@ -149,7 +149,7 @@ class Session:
                 "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
                 "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
                 "names": names_told(self.played_by, self.target, self.profile.spec) if not unwelcome else (),
-                "traceparent": setup.traceparent, "foreign": naming.foreign,
+                "traceparent": setup.traceparent, "foreign": naming.foreign, "behind": naming.behind,
                 "named": tuple(str(value) for value in naming.values.values()) if naming.foreign else (),
                 "resumes": naming.thread if naming.resumes else None, "last_seq": naming.last_seq,
             }  # fmt: skip
@@ -266,7 +266,7 @@ class Session:
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
             reason=reason, user=self.user, persona=self.persona, unanswered=in_vain,
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
-            traceparent=self._traceparent, foreign=self.naming.foreign,
+            traceparent=self._traceparent, foreign=self.naming.foreign, behind=self.naming.behind,
         )  # fmt: skip
         return NotConnected(f"{self.user} could not connect: {reason}")
 

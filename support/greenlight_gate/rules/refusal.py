@@ -19,7 +19,9 @@ _BEFORE_ENTRY = ("handshake", "keepalive")
 _MOST_INVALID = 64
 _REFUSED = range(400, 500)
 _SUCCESS = range(200, 300)
+_UNAVAILABLE = 503
 _REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
+_TRY_AGAIN_LATER = 1013
 
 
 def _says_no(code: int | None) -> bool:
@@ -85,8 +87,8 @@ class ForeignAttempt(NamedTuple):
     `claims`: the user id of another user that the request names as the sender. `by_opening`: the connection itself
     names what is another user's, so that one which shows nothing of it is a fresh one. `by_event_id`: by the id of an
     event, which says nothing of a conversation, so that any error of the client's and the lack of a stream will do.
-    `busy`: its owner is answered there, so that any error will do: a server may say that it is busy before it looks
-    whose the conversation is.
+    `busy`: its owner is answered there, so that any error or close that says no will do: a server may say that it is
+    busy before it looks whose the conversation is.
     """
 
     n: int
@@ -98,6 +100,14 @@ class ForeignAttempt(NamedTuple):
     by_opening: bool = False
     by_event_id: bool = False
     busy: bool = False
+
+    def may_get(self, status: int) -> bool:
+        """Whether the server may say with this HTTP status that it is busy."""
+        return self.busy and (status in _REFUSED or status == _UNAVAILABLE)
+
+    def may_end(self, code: int | None) -> bool:
+        """Whether the server may say with this close code that it is busy."""
+        return self.busy and (_says_no(code) or code == _TRY_AGAIN_LATER)
 
 
 class ForeignAttempts:
@@ -129,7 +139,7 @@ class ForeignAttempts:
         if attempt is None:
             return False
         self._open.remove(attempt)
-        is_busy = attempt.busy and error.values.get("status", _REFUSED[0]) in _REFUSED
+        is_busy = attempt.may_get(error.values.get("status", _REFUSED[0]))
         if not (attempt.by_event_id or is_busy or self.ways.has_answer(error.values)):
             self._object(attempt, f"error {error.values.get('code')}", n)
         return True
@@ -144,7 +154,7 @@ class ForeignAttempts:
         attempt = self._open.pop(0)
         listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
         brings_nothing = attempt.by_event_id and (status in _REFUSED or status in _SUCCESS)
-        if not (listed or brings_nothing):
+        if not (listed or brings_nothing or attempt.may_get(status)):
             self._object(attempt, reason or f"HTTP {status}", n)
         return True
 
@@ -154,7 +164,7 @@ class ForeignAttempts:
         if attempt is None:
             return False
         listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
-        if listed or self.ways.has_error(str(status)) or (attempt.busy and status in _REFUSED):
+        if listed or self.ways.has_error(str(status)) or attempt.may_get(status):
             self._open.remove(attempt)
         elif decides or status not in _SUCCESS:
             self._open.remove(attempt)
@@ -210,7 +220,7 @@ class ForeignAttempts:
         for attempt in self._open:
             on_opening = attempt.by_opening and not self.ways.close and _says_no(code)
             in_order = attempt.by_event_id and by == "server" and code is None
-            if not (self.ways.has_close(code) or on_opening or in_order):
+            if not (self.ways.has_close(code) or on_opening or in_order or attempt.may_end(code)):
                 self._object(attempt, came, n)
         self._open.clear()
 

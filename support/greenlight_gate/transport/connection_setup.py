@@ -85,7 +85,8 @@ class Naming(NamedTuple):
 
     `values` take the place of those that would be captured or made. `thread` is what is resumed, from the number after
     `last_seq`; `also` are the other threads that the last event id of a channel resumes, each with its own number, if
-    that is known; `foreign` is the owner, where that is another user.
+    that is known; `foreign` is the owner, where that is another user, and `behind` that user's request that is answered
+    there meanwhile.
     """
 
     values: Mapping[str, Any]
@@ -93,6 +94,7 @@ class Naming(NamedTuple):
     last_seq: int | None = None
     resumes: bool = False
     foreign: str = ""
+    behind: str = ""
     also: Mapping[str, int | None] = {}
 
     def asks_for(self, thread: str, last_seq: int) -> bool:

@@ -126,6 +126,8 @@ TRACES: list[tuple[str, Play, set[str]]] = [
      lambda t: answered(t.open().send("restore", thread="t2", foreign="Bashir"), 500, request=None), {"REFUSAL-2"}),
     ("a question in another user's conversation in use refused as one that is busy",
      lambda t: answered(t.open().ask("q1", None, thread="t2", foreign="Bashir", behind="q0"), 409, body=ERROR), set()),
+    ("a question in another user's conversation in use refused as a service that is busy",
+     lambda t: answered(t.open().ask("q1", None, thread="t2", foreign="Bashir", behind="q0"), 503), set()),
     ("a question in another user's conversation refused as one that is busy",
      lambda t: answered(t.open().ask("q1", None, thread="t2", foreign="Bashir"), 409), {"REFUSAL-2"}),
     ("a question in another user's conversation in use, and an error of the server",

@@ -81,6 +81,48 @@ def test_a_conversation_in_use_may_be_refused_to_others_as_one_that_is_busy() ->
     assert [f"{finding.rule} {finding.actual}" for finding in found] == ["REFUSAL-2 error BUSY"]
 
 
+def in_use(behind: str) -> Talk:
+    """Bashir asks in Ada's thread, in which she is answered."""
+    return asked().started().open("Bashir", "c2").ask("q2", None, "c2", thread="t1", foreign="Ada", behind=behind)
+
+
+@pytest.mark.parametrize("code", [1008, 1013, 4409])
+def test_a_close_that_says_no_refuses_a_conversation_in_use(code: int) -> None:
+    def rest(talk: Talk) -> Talk:
+        return talk.close("server", code, "c2").thinking().executing().tool_done().completed()
+
+    assert rest(in_use("q1")).whole() == []
+    assert {finding.rule for finding in rest(in_use("")).findings()} == {"REFUSAL-2"}
+
+
+@pytest.mark.parametrize("code", [1000, 1011, None])
+def test_a_close_that_says_nothing_of_a_refusal_is_none_of_a_conversation_in_use(code: int | None) -> None:
+    assert "REFUSAL-2" in {finding.rule for finding in in_use("q1").close("server", code, "c2").findings()}
+
+
+STATUS = refusing(foreign=RefusalKinds(status=(403,), error=("FORBIDDEN_THREAD",)))
+
+
+@pytest.mark.parametrize(("status", "behind", "found"), [
+    (409, "q1", []), (503, "q1", []), (409, "", ["REFUSAL-2 HTTP 409"]), (500, "q1", ["REFUSAL-2 HTTP 500"])
+])  # fmt: skip
+def test_the_address_of_a_conversation_in_use_may_be_refused_as_busy(
+    status: int, behind: str, found: list[str]
+) -> None:
+    talk = asked().started().add(
+        Closed, "c2", by="server", during="handshake", status=status, user="Bashir", foreign="Ada", behind=behind
+    )  # fmt: skip
+    assert judged_by(STATUS, talk.thinking().executing().tool_done().completed()) == found
+
+
+def test_a_connection_to_a_conversation_in_use_may_be_closed_as_busy() -> None:
+    profile = refusing(foreign=RefusalKinds(close=(4403,)))
+    for behind, found in (("q1", []), ("", ["REFUSAL-2 a close with 4409"])):
+        talk = asked().started().open("Bashir", "c2", ready=False, foreign="Ada", behind=behind)
+        talk.close("server", 4409, "c2").thinking().executing().tool_done().completed()
+        assert judged_by(profile, talk) == found
+
+
 def test_another_users_run_goes_on_although_somebody_says_stop() -> None:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     talk.frame(FORBIDDEN, "c2").executing().tool_done().completed()

@@ -284,7 +284,7 @@ class ForeignAccess:
             last_seq = named.get("last_seq", 0)
             naming = self._naming(what, user, question, last_seq if isinstance(last_seq, int) else 0)
             if naming is not None:
-                self._open(user, what, naming, question, named)
+                self._open(user, what, naming, question, named, behind=behind)
                 return
             which = "run" if what == "stop" else "conversation"
             raise NotExercised(f"{question.user}'s answers name no {which} of their own that {user} could try to reach")
@@ -298,7 +298,10 @@ class ForeignAccess:
         world = self.world
         world.call(world.call(world.opened_again(user)).send_foreign(what, owner, theirs, behind=behind))
 
-    def _open(self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object]) -> None:
+    def _open(
+        self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object], *,
+        behind: UserRequest | None = None,
+    ) -> None:  # fmt: skip
         """Opens a connection that names what is the other user's, and sends a request on it if that is the act."""
         world = self.world
         theirs = world.session_of(question).names_of(question)
@@ -307,7 +310,7 @@ class ForeignAccess:
         async def try_it() -> None:
             token = await world.suite.access.token_for(world.persona(user))
             session = world.new_session(user)
-            await session.open_foreign(token, world.suite.tls, naming, start)
+            await session.open_foreign(token, world.suite.tls, naming, start, behind=behind)
             await session.close()
 
         if world.is_full:

@@ -364,7 +364,7 @@ def _by_opening(
 ) -> ForeignAttempt:  # fmt: skip
     by_event_id = checker.profile.spec.resumes_by_event_id
     return ForeignAttempt(
-        record.n, record.foreign, what, thread, None, by_opening=True, by_event_id=by_event_id
+        record.n, record.foreign, what, thread, None, by_opening=True, by_event_id=by_event_id, busy=bool(record.behind)
     )  # fmt: skip
 
 
