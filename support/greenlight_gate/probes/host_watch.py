@@ -97,9 +97,12 @@ class HostWatch:
         if self._find_target is None:
             self.crowded.append(CrowdedTime(now, now - began, str(load)))
             return
-        target, self._find_target, self._before = self._find_target(), None, None
+        target, self._find_target = self._find_target(), None
         self._is_known = target is not None
-        self._own += [target] if target is not None else []
+        if target is not None:
+            # What it has used until now is not of the time that is measured next.
+            self._own.append(target)
+            self._before, self._before_at = self._sample(), time.monotonic()
 
     def _run(self) -> None:
         while self._awake.wait() and not self._ended.wait(_WINDOW_S):

@@ -1,11 +1,14 @@
 """The watch of a whole machine: over literal files, and on the machine that runs this."""
 
+import itertools
 import os
 import threading
 from pathlib import Path
 
 import pytest
 from greenlight_gate.probes.host_watch import HostWatch
+
+from support.tests.backend.users import eventually
 
 STAT = "cpu  {user} 0 0 {idle} 0 0 0 0 0 0\n"
 PROCESS = "{pid} (x) R 1 1 1 0 -1 4194304 900 0 0 0 {ticks} 0 0 0 20 0 5 0 100 1 1\n"
@@ -42,7 +45,7 @@ def test_a_time_in_which_others_fill_the_machine_is_noticed_and_named(tmp_path: 
     assert watch.why(before) == ""
 
 
-@pytest.mark.parametrize(("target", "foreign"), [(6, []), (None, []), (7, ["other programs used 100% of its CPU"])])
+@pytest.mark.parametrize(("target", "foreign"), [(6, []), (None, []), (7, ["other programs used 100% of its CPU"] * 2)])
 def test_a_target_on_the_same_machine_is_looked_for_once_the_machine_is_full(
     tmp_path: Path, target: int | None, foreign: list[str]
 ) -> None:
@@ -61,6 +64,20 @@ def test_a_target_on_the_same_machine_is_looked_for_once_the_machine_is_full(
         watch.look()
 
     assert [each.why[:35] for each in watch.crowded] == foreign
+
+
+def test_the_machine_is_measured_on_once_the_target_is_found(tmp_path: Path) -> None:
+    watch = HostWatch(written(tmp_path / "proc", 1000, 1000, p5=100, p6=100, p7=0))
+    watch.start(5, lambda: 7)
+    watch.stop()
+    used = itertools.count(1200, 200)
+
+    def is_crowded() -> bool:
+        written(tmp_path / "proc", next(used), 1000, p6=100)
+        watch.catch_up()
+        return bool(watch.crowded)
+
+    assert eventually(is_crowded, deadline_s=10)
 
 
 def test_what_happened_while_it_rested_is_not_measured(tmp_path: Path) -> None:
