@@ -112,6 +112,8 @@ class Sent(Record, frozen=True):
     to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one; `behind`: that one,
     in progress in the same thread. `input`: what a response answers, and `approves`, whether it does.
     `traceparent`: the trace context of its run, whether or not the profile has a place for it in the message.
+    `unwelcome`: what is wrong with the token that a request beside the connection was sent with, so that nothing may
+    come of it.
     """
 
     what: str
@@ -130,6 +132,7 @@ class Sent(Record, frozen=True):
     traceparent: str = ""
     input: str | None = None
     approves: bool = False
+    unwelcome: str = ""
 
 
 class _Payload(Record, frozen=True):

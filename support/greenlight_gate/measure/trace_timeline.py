@@ -206,7 +206,7 @@ class TraceTimeline:
     def _sent(self, sent: Sent, at: float, window: TimeWindow) -> None:
         state = self._state(sent.connection)
         # A stop may come too late, and a request too soon: a backend may refuse both.
-        if sent.what in ("invalid", "pings", "stop") or sent.foreign or sent.behind:
+        if sent.what in ("invalid", "pings", "stop") or sent.foreign or sent.behind or sent.unwelcome:
             state.provoked = True
         if sent.what == "restore":
             # What waited for its user to reconnect says nothing about the latency of the backend.

@@ -79,7 +79,7 @@ def on_completed(run: RunState, event: Event, asked: AskedInput, n: int, report:
 
 
 def on_received(run: RunState, asked: AskedInput, n: int, report: Report) -> None:
-    """INPUT-6: an answer is received twice; and where only another user has answered, REFUSAL-2."""
+    """INPUT-6: an answer is received twice; and where the user has not answered, but another one, REFUSAL-2."""
     if asked.over:
         report("INPUT-6", "one input_received for each input_requested", "another one", asked.n, n, run=run)
     elif asked.approves is None and asked.intruder is not None:

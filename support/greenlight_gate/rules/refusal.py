@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from greenlight_gate.events import Control, Event, EventKind, Ignored, Reading
+from greenlight_gate.rules.engine.asked_input import Intruder
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import RefusalKinds
@@ -234,18 +235,33 @@ class ForeignAttempts:
 
 
 def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
-    """REFUSAL-2: a run did not complete, and another user had asked for it to be stopped."""
-    who, asked_n = run.intruder or ("", 0)
-    came = f"{run.ended_by or 'silence'} after a stop request of {who}"
+    """REFUSAL-2: a run did not complete, and another user had asked for it to be stopped.
+
+    REFUSAL-1: it was stopped, and that was asked for without a valid token.
+    """
+    intruder = run.intruder
+    if intruder is None:
+        return
     expected, late = f"only {run.user} to be able to stop this run", run.ended_by is None
-    report("REFUSAL-2", expected, came, asked_n, n, run=run, about=who, late=late)
+    if not intruder.unwelcome:
+        came = f"{run.ended_by or 'silence'} after a stop request of {intruder.user}"
+        report("REFUSAL-2", expected, came, intruder.n, n, run=run, about=intruder.user, late=late)
+    elif run.ended_by is EventKind.STOPPED:
+        came = f"agent_stopped after a stop request with {intruder.unwelcome}"
+        report("REFUSAL-1", expected, came, intruder.n, n, run=run)
 
 
-def on_foreign_answer(run: RunState, intruder: tuple[str, int], came: str, n: int, report: Report) -> None:
-    """REFUSAL-2: a run goes on because another user has answered what was asked of its own."""
-    who, answered_n = intruder
+def on_foreign_answer(run: RunState, intruder: Intruder, came: str, n: int, report: Report) -> None:
+    """REFUSAL-2: a run goes on because another user has answered what was asked of its own.
+
+    REFUSAL-1: because it was answered without a valid token.
+    """
     expected = f"only {run.user} to be able to answer what this run asks"
-    report("REFUSAL-2", expected, f"{came} after an answer of {who}", answered_n, n, run=run, about=who)
+    if intruder.unwelcome:
+        report("REFUSAL-1", expected, f"{came} after an answer with {intruder.unwelcome}", intruder.n, n, run=run)
+        return
+    came = f"{came} after an answer of {intruder.user}"
+    report("REFUSAL-2", expected, came, intruder.n, n, run=run, about=intruder.user)
 
 
 class TokenExpiry:

@@ -1,6 +1,7 @@
 """What is asked of a user during a run: what may follow, and the rule that reports what may not."""
 
 import pytest
+from greenlight_gate.trace import Responded
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.rules.broken.inputs import (
@@ -85,6 +86,19 @@ def test_the_answer_of_another_user_is_refused_and_has_no_effect() -> None:
     assert rest(approved(attempt().frame(refused, "c2"))).whole() == []
     assert rest(received(attempt().frame(refused, "c2"))).rules() == {"REFUSAL-2"}
     assert rest(approved(attempt().timeout("refusal", 2.0, "c2"))).rules() == {"REFUSAL-2"}
+
+
+@pytest.mark.parametrize("status", [401, 404, 405, 202, 204])
+def test_an_approval_with_an_invalid_token_has_no_effect(status: int) -> None:
+    def attempt() -> Talk:
+        talk = answers(asks(begun()), unwelcome="no token")
+        return talk.add(Responded, "c1", status=status, after_ms=1.0, to=7, what="respond")
+
+    assert denied(attempt()).completed(result=DENIED).whole() == []
+    assert rest(approved(attempt())).whole() == []
+    accepted = ("REFUSAL-1", "only Ada to be able to answer what this run asks")
+    assert rest(received(attempt())).whole()[0] == (*accepted, "input_received after an answer with no token", (7, 9))
+    assert rest(attempt()).whole()[0] == (*accepted, "'weather' runs after an answer with no token", (7, 9))
 
 
 INTERRUPT = {"type": "interrupt", "interrupts": [{"id": "i1", "reason": "approval", "message": "May I?"}]}

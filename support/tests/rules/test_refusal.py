@@ -8,7 +8,7 @@ from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
 from greenlight_gate.wire.spec import Promises
 
-from support.tests.rules.broken.refusal import FORBIDDEN, expiring, intruder, two
+from support.tests.rules.broken.refusal import FORBIDDEN, expiring, intruder, two, unwelcome_stop
 from support.tests.rules.talk import PROFILE, Talk, asked
 
 UNAUTHENTICATED = {"type": "error_message", "error_code": "UNAUTHENTICATED", "error_message": "sign in again"}
@@ -127,6 +127,22 @@ def test_another_users_run_goes_on_although_somebody_says_stop() -> None:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     talk.frame(FORBIDDEN, "c2").executing().tool_done().completed()
     assert talk.whole() == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 500, 202, 204])
+def test_a_stop_with_an_invalid_token_that_changes_nothing_is_refused(status: int) -> None:
+    assert unwelcome_stop(status).executing().tool_done().completed().whole() == []
+
+
+def test_a_run_that_fails_after_a_stop_with_an_invalid_token_was_not_stopped() -> None:
+    assert unwelcome_stop(401).failed().rules() == {"CONTENT-4"}
+
+
+def test_a_stop_with_an_invalid_token_is_no_stop_of_the_user() -> None:
+    """The user has stopped the run as well: it may end so, and has to."""
+    assert unwelcome_stop(401).send("stop", run="r1").stopped().whole() == []
+    late = unwelcome_stop(401).send("stop", run="r1").executing().tool_done().wait(8.0).completed()
+    assert "LIFECYCLE-6" in late.rules()
 
 
 def test_a_refusal_may_name_the_request_whose_run_was_to_be_stopped() -> None:

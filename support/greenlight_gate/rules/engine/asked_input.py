@@ -2,11 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from greenlight_gate.trace import Expect
+
+
+class Intruder(NamedTuple):
+    """Who has tried to act on a run, and the record of that: another user, or its own with an invalid token.
+
+    `unwelcome`: what is wrong with the token; "" for another user.
+    """
+
+    user: str
+    n: int
+    unwelcome: str = ""
 
 
 class AskedInput(msgspec.Struct, eq=False):
@@ -14,10 +25,10 @@ class AskedInput(msgspec.Struct, eq=False):
 
     `n`: the record of input_requested, `seq` its number in its thread, `shown` what the user could read in it. `times`:
     how often it was shown. `approves`: the user's own first answer, None until then; `answers`: how many they have
-    sent. `over`: input_received came. `runs`: how often the tool has run. `intruder`: another user who has answered,
-    and the record of that. `due_on`: the connection on which it has to be shown again. `announced`: the tool call was
-    shown before; `owed`: what the request was owed before it was asked. `replaced_by`: it was asked again under another
-    id, which the user answers now.
+    sent. `over`: input_received came. `runs`: how often the tool has run. `intruder`: who else has answered. `due_on`:
+    the connection on which it has to be shown again. `announced`: the tool call was shown before; `owed`: what the
+    request was owed before it was asked. `replaced_by`: it was asked again under another id, which the user answers
+    now.
     """
 
     id: str | None
@@ -34,7 +45,7 @@ class AskedInput(msgspec.Struct, eq=False):
     answers: int = 0
     over: bool = False
     runs: int = 0
-    intruder: tuple[str, int] | None = None
+    intruder: Intruder | None = None
     due_on: str = ""
     replaced_by: "AskedInput | None" = None
 

@@ -40,7 +40,7 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.engine.suite_stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import ASKS, LEAST_ERROR, Cut, Responded
+from greenlight_gate.trace import ASKS, LEAST_ERROR, Cut, Responded, Sent
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
 _TOO_LARGE = 1009
@@ -168,13 +168,13 @@ class ConnectionChecker:
             self.reader.asked(ask.request, ask.thread)
         self.requests.asked(ask)
 
-    def stop_sent(self, run_id: str | None, request: str | None, thread: str | None, at: float, n: int) -> None:
-        """The user asked for a run to be stopped, by these ids."""
+    def stop_sent(self, sent: Sent) -> None:
+        """The user asked for a run to be stopped."""
         self.connection_rules.spoken = True
-        if run_id is not None:
-            self.requests.stopping(run_id, at, n)
+        if sent.run is not None:
+            self.requests.stopping(sent.run, sent.at, sent.n, sent.unwelcome)
         else:
-            self.requests.stopping_unnamed(request, thread, at)
+            self.requests.stopping_unnamed(sent.request, sent.thread, sent.at, sent.n, sent.unwelcome)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""

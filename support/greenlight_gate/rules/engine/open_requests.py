@@ -6,6 +6,7 @@ from types import MappingProxyType
 from greenlight_gate.events import Control, Event
 from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules import lifecycle
+from greenlight_gate.rules.engine.asked_input import Intruder
 from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.id_registry import IdRegistry
@@ -207,8 +208,12 @@ class OpenRequests:
             if thread_id in (None, name):
                 order.replaying = False
 
-    def responding(self, run_id: str | None, input_id: str | None, at: float, n: int, *, approves: bool) -> None:
+    def responding(
+        self, run_id: str | None, input_id: str | None, at: float, n: int, *, approves: bool, unwelcome: str = ""
+    ) -> None:  # fmt: skip
         """The user answers what is asked of them in a run; of another user's run, it is an attempt of theirs.
+
+        So it is with an invalid token (`unwelcome`).
 
         A recorded answer that names no run is for the latest run that asks this user.
         """
@@ -220,8 +225,8 @@ class OpenRequests:
         if run is None or asked is None:
             return
         asked = asked.latest
-        if run.user != self.user:
-            asked.intruder = (self.user, n)
+        if run.user != self.user or unwelcome:
+            asked.intruder = Intruder(self.user, n, unwelcome)
             return
         asked.answers += 1
         if asked.approves is not None or asked.over:
@@ -254,23 +259,28 @@ class OpenRequests:
                         asked.due_on = ""
                         inputs.on_not_shown_again(run, asked, n, self.report)
 
-    def stopping(self, run_id: str, at: float, n: int) -> None:
+    def stopping(self, run_id: str, at: float, n: int, unwelcome: str = "") -> None:
         """The user asked for a run to be stopped, perhaps one of which nothing has been received yet."""
         run = self.registry.runs.get(run_id)
-        if run is not None and run.user == self.user:
+        if run is not None and run.user == self.user and not unwelcome:
             _stop(run, at)
         elif run is not None:
-            run.intruder = (self.user, n)
+            run.intruder = Intruder(self.user, n, unwelcome)
         elif len(self._stopped) < _MOST_STOPPED:
             self._stopped |= {run_id}
 
-    def stopping_unnamed(self, request: str | None, thread: str | None, at: float) -> None:
+    def stopping_unnamed(
+        self, request: str | None, thread: str | None, at: float, n: int, unwelcome: str = ""
+    ) -> None:  # fmt: skip
         """The user asked for a stop that names no run: of this request, else of this thread, else of all on here."""
         own = self.runs if request is thread is None else self.registry.runs
         for run in own.values():
             if run.user == self.user and run.ask is not None and _is_meant(run.ask, run, request, thread):
-                _stop(run, at)
-        for ask in self.asks:
+                if unwelcome:
+                    run.intruder = Intruder(self.user, n, unwelcome)
+                else:
+                    _stop(run, at)
+        for ask in self.asks if not unwelcome else ():
             ask.stopped = ask.stopped or (ask.run is None and _is_meant(ask, None, request, thread))
 
     def waited_for(self, request: str | None, run_id: str | None) -> Request | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.asked_input import AskedInput
+from greenlight_gate.rules.engine.asked_input import AskedInput, Intruder
 from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
 from greenlight_gate.trace import Expect
 
@@ -134,8 +134,7 @@ class RunState:
     shortened once there are more than `said_most`. `thought` and `other_text`: the latest text of agent_thinking, and
     the latest one of any other event; `thought_n` and `other_text_n`: their records. `sub_agent_events`: how many
     events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
-    `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
-    the record of that.
+    `hollow_n`: the record of a result that was one. `intruder`: who else asked for this run to be stopped.
     `end_seq`: the number of agent_stopped in its thread: what has a greater one was made after it.
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
     `results`: what its tools have returned beyond ASCII, and an answer may quote, bounded.
@@ -254,7 +253,7 @@ class RunState:
         self.has_thought = self.has_result = False
         self.hollow_n = 0
         self.inferred: dict[EventKind, int] | None = None
-        self.intruder: tuple[str, int] | None = None
+        self.intruder: Intruder | None = None
         self.inputs: list[AskedInput] | None = None
         self.waited_s = 0.0
         self.waits_since: float | None = None

@@ -347,9 +347,11 @@ def _sent_in_run(checker: ConnectionChecker, sent: Sent) -> None:
         checker.requests.repeated(sent.request)
     elif sent.what == "respond":
         checker.connection_rules.spoken = True
-        checker.requests.responding(sent.run, sent.input, sent.at, sent.n, approves=sent.approves)
+        checker.requests.responding(
+            sent.run, sent.input, sent.at, sent.n, approves=sent.approves, unwelcome=sent.unwelcome
+        )  # fmt: skip
     elif not (sent.foreign and sent.run is None):
-        checker.stop_sent(sent.run, sent.request, sent.thread, sent.at, sent.n)
+        checker.stop_sent(sent)
 
 
 def _attempt(sent: Sent) -> ForeignAttempt:

@@ -19,8 +19,10 @@ def asks(talk: Talk, input_id: str = "i1", city: str = "Oslo", **values: str) ->
     return talk.event("input_requested", {**payload, **call}, **values)
 
 
-def answers(talk: Talk, *, approves: bool = True, connection: str = "c1", foreign: str = "") -> Talk:
-    ids = {"run": "r1", "request": "q1", "input": "i1", "foreign": foreign}
+def answers(
+    talk: Talk, *, approves: bool = True, connection: str = "c1", foreign: str = "", unwelcome: str = ""
+) -> Talk:
+    ids = {"run": "r1", "request": "q1", "input": "i1", "foreign": foreign, "unwelcome": unwelcome}
     return talk.send("respond", connection, approves=approves, **ids)
 
 

@@ -1,6 +1,8 @@
 """Walls with holes: users let in without a pass, let into what is another's, or left in when their pass ends."""
 
-from greenlight_gate.trace import Closed, Expect, Opened
+from typing import Any
+
+from greenlight_gate.trace import Closed, Expect, Opened, Responded
 
 from support.tests.rules.broken.base import BASHIR, broken
 from support.tests.rules.talk import Talk, asked
@@ -20,6 +22,13 @@ def intruder(unwelcome: str = "an expired token") -> Talk:
 def two() -> Talk:
     """Ada has an answer in t1, Bashir is connected; records 1 to 10."""
     return asked().answer().open("Bashir", "c2")
+
+
+def unwelcome_stop(status: int, unwelcome: str = "no token", **values: str | None) -> Talk:
+    """A stop of Ada's run is sent with an invalid token, and answered with this status; records 6 and 7."""
+    sent: dict[str, Any] = {"run": "r1", **values}
+    talk = asked().started().thinking().send("stop", unwelcome=unwelcome, **sent)
+    return talk.add(Responded, "c1", status=status, after_ms=1.0, to=6, what="stop")
 
 
 def expiring(at: float = 1.0) -> Talk:
@@ -125,6 +134,25 @@ def foreign_stop_accepted() -> Talk:
 def foreign_stop_makes_the_run_fail() -> Talk:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     return talk.failed().frame(FORBIDDEN, "c2")
+
+
+@broken(
+    (
+        "REFUSAL-1", "only Ada to be able to stop this run", "agent_stopped after a stop request with an expired token",
+        (6, 8),
+    ),
+)  # fmt: skip
+def stop_with_an_expired_token_accepted() -> Talk:
+    return unwelcome_stop(204, "an expired token").stopped()
+
+
+@broken(
+    (
+        "REFUSAL-1", "only Ada to be able to stop this run", "agent_stopped after a stop request with no token", (6, 8)
+    ),
+)  # fmt: skip
+def unnamed_stop_without_a_token_accepted() -> Talk:
+    return unwelcome_stop(200, run=None, request="q1").stopped()
 
 
 @broken(
