@@ -18,6 +18,21 @@ def resumes_with(context: Context, user: str, token: str) -> None:
     access_attempts_of(context).resume_with(user, token)
 
 
+@when("{user:User} tries to stop the run with {token:InvalidToken}")
+def tries_to_stop_with(context: Context, user: str, token: str) -> None:
+    access_attempts_of(context).stop_with(user, token)
+
+
+@when("{user:User} tries to approve what the assistant asks with {token:InvalidToken}")
+def tries_to_approve_with(context: Context, user: str, token: str) -> None:
+    access_attempts_of(context).approve_with(user, token)
+
+
+@then("that gives {user:User} no access")
+def gives_no_access(context: Context, user: str) -> None:
+    demand("REFUSAL-1", access_attempts_of(context).gave_access(user), is_(False), f"{user} reached the run")
+
+
 @then("{user:User}'s connection is refused")
 def is_refused(context: Context, user: str) -> None:
     demand("REFUSAL-1", access_attempts_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")

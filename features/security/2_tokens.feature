@@ -51,6 +51,35 @@ Feature: Only a valid token gives access
         | a token signed with another key |
         | an expired token               |
 
+  Rule: A stop or an approval without a valid token has no effect
+
+    Scenario Outline: Stopping a run with <token> is refused
+      Given Ada is in a conversation
+      When Ada begins a question that takes long
+      And Ada tries to stop the run with <token>
+      Then that gives Ada no access
+      And Ada receives the right answer
+
+      Examples:
+        | token                           |
+        | no token                        |
+        | a token signed with another key |
+        | an expired token                |
+
+    Scenario Outline: Approving a tool with <token> is refused
+      Given Ada is in a conversation
+      When Ada begins a question that needs no tool
+      And Ada tries to approve what the assistant asks with <token>
+      And Ada denies what the assistant asks
+      Then that gives Ada no access
+      And Ada's question ends without its tool
+
+      Examples:
+        | token                           |
+        | no token                        |
+        | a token signed with another key |
+        | an expired token                |
+
   Rule: Access ends when the token expires
 
     Example: An idle connection loses access when its token expires

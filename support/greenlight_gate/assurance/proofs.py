@@ -167,6 +167,13 @@ _BY_SCENARIO = {
         signature_not_checked_on_resume""",
     "security/2: Resuming a conversation with no token is refused": "no_token_accepted_on_resume",
     "security/2: Resuming a conversation with an expired token is refused": "expired_token_accepted_on_resume",
+    "security/2: Stopping a run with no token is refused": "stop_accepted_without_a_token",
+    "security/2: Stopping a run with a token signed with another key is refused": "signature_not_checked_of_a_stop",
+    "security/2: Stopping a run with an expired token is refused": "expired_token_accepted_of_a_stop",
+    "security/2: Approving a tool with no token is refused": "approval_accepted_without_a_token",
+    "security/2: Approving a tool with a token signed with another key is refused": """
+        signature_not_checked_of_an_approval""",
+    "security/2: Approving a tool with an expired token is refused": "expired_token_accepted_of_an_approval",
     "security/3: A message to the address of another user's channel is refused": """
         channel_address_in_place_of_a_token""",
     "security/3: Resuming from the id of another user's event is refused": "channel_resumed_by_any_user",
@@ -240,7 +247,9 @@ HTTP_DEFECTS: Mapping[str, frozenset[str]] = {"sse": frozenset({
     "resume_begins_one_event_too_late", "answers_sent_on_the_newest_stream", "retried_post_starts_a_second_run",
     "streams_may_be_buffered",
     "closed_stream_stops_its_run", "closed_stream_leaves_its_run", "rest_of_a_cut_answer_in_the_next",
-    "cut_answer_locks_its_conversation",
+    "cut_answer_locks_its_conversation", "stop_accepted_without_a_token", "approval_accepted_without_a_token",
+    "signature_not_checked_of_a_stop", "signature_not_checked_of_an_approval", "expired_token_accepted_of_a_stop",
+    "expired_token_accepted_of_an_approval",
 }), "channel": frozenset({
     "channel_misses_the_first_event", "channel_resumes_one_event_too_late", "channel_ids_lag_behind",
     "channel_mixes_users", "channel_ends_with_an_answer", "channel_resumed_by_any_user",

@@ -35,6 +35,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" stops it before its first event$", ("early_stop",)),
     (r"question at which the model |keeps the model busy$|each prompt to the model ", ("model",)),
     (r"tries to stop ", ("long_running", f"{SEND}stop")),
+    (r" tries to (stop|approve) .* with ", ("authentication",)),
     (r"connection stops responding |sends a heartbeat ", ("heartbeat",)),
     (r" continue with .* and .* at the same moment$| continues with .* and .* at the same moment$", ("parallel_runs",)),
     (r" behind a proxy that buffers answers$", (HTTP, "unbuffered")),

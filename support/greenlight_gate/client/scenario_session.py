@@ -13,8 +13,10 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.trace import ASKS, Expect, Sent
-from greenlight_gate.transport.connection_setup import Naming, new_request
+from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, Naming, new_request
+from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import ConnectionEnded
+from greenlight_gate.wire.http_call import call_in, parts_of
 
 _PINGS_AT_ONCE = 8
 _IDS = frozenset({"request", "run", "thread"})
@@ -106,6 +108,57 @@ class ScenarioSession(Session):
         await self._wait_refused(
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind
         )  # fmt: skip
+
+    def sends_beside(self, what: str) -> bool:
+        """Whether a message is an HTTP request of its own that opens no stream, and can be sent from anywhere."""
+        spec = self.profile.spec
+        address = spec.addresses.get(what)
+        if address is None:
+            return what in spec.calls and len(parts_of(spec.send[what])) == 1
+        return spec.connection.by_channel or not address.streams
+
+    def shows_token(self, what: str) -> bool:
+        """Whether a message that is an HTTP request of its own carries anything that says whose it is."""
+        assert self.setup is not None, "the user is connected"
+        token, names = self.setup.token, self.profile.spec.places_in(what)
+        in_query = self.by_http and bool(token.query)
+        return in_query or bool(token.headers or self.jar.header() or [*filter(proves_identity, names)])
+
+    async def send_unwelcome(
+        self, what: str, question: UserRequest, token: Token, unwelcome: str, values: Mapping[str, Any], **kept: Any
+    ) -> int:
+        """Sends a message about a run, an HTTP request of its own, with another token and without the user's cookies.
+
+        `unwelcome`: what is wrong with the token. `values`: what names the run; captured credentials do not. Returns
+        the status of the response, 0 without one. Raises NotConnected if the message needs a value that is not there.
+        """
+        spec, own = self.profile.spec, self.values
+        setup = ConnectionSetup(self.target, self.profile, self.played_by, token, Kept(), jar=CookieJar())
+        given = {name: own[name] for name in spec.endpoints if name in own}
+        known = setup.values.over({**self.names_of(question), **given, **values})
+        template = self.template(what)
+        request = call_in(template)
+        try:
+            for name in spec.places_in(what):
+                _ = known[name]
+            if request is not None:
+                text, asking = setup.shown(request, known), setup.act(request, known)
+            else:
+                body, messages = self.profile.wire(template, known)
+                post = setup.post(what, known, "")
+                text, asking = f"{post.method} {post.path} {body}", setup.send_alone(post, messages[0])
+        except KeyError as error:
+            raise NotConnected(
+                f"{self.user}'s request needs {error}, which is a credential or not known", ""
+            ) from error
+        sent = self.recorder.add(
+            Sent, self.connection, what=what, text=self.recorder.clean(text), unwelcome=unwelcome, run=question.run,
+            request=question.request, thread=question.thread, **kept,
+        )  # fmt: skip
+        try:
+            return await self.answered(sent, asking)
+        except NotConnected:
+            return 0  # no response is no access either
 
     async def outlast_token(self, text: str, *, run_until: float = 0.0) -> None:
         """Waits until the token has expired and the connection has ended; if it has not, sends a request on it.

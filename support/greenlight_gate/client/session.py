@@ -10,7 +10,7 @@ import ssl
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from greenlight_gate.measure import record_feed
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
+from greenlight_gate.targets.http import Reply
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
@@ -706,11 +707,17 @@ class Session:
             text = self.setup.shown(request, values)
         except KeyError as error:
             raise NotConnected(f"{self.user}'s next request needs {error}, which is not known yet", "") from error
-        clean, what = self.recorder.clean, record["what"]
-        sent = self.recorder.add(Sent, self.connection, None, text=clean(text), **record)
-        asked_at = time.monotonic()
+        sent = self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
+        return await self.answered(sent, self.setup.act(request, values))
+
+    async def answered(self, sent: Sent, asking: Awaitable[Reply]) -> int:
+        """Sends an HTTP request beside the connection that is recorded already, and returns the status of the response.
+
+        Raises NotConnected without one.
+        """
+        clean, what, asked_at = self.recorder.clean, sent.what, time.monotonic()
         try:
-            reply = await self.setup.act(request, values)
+            reply = await asking
         except (TargetFault, Misconfigured) as error:
             raise NotConnected(f"{self.user}'s request to {what} failed: {error}", "") from error
         at = time.monotonic()

@@ -141,6 +141,7 @@ async def exchange(
     *,
     form: Mapping[str, str] | None = None,
     json_body: Any = None,
+    content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Asks once, without following redirects, for at most the target's handshake budget.
@@ -161,7 +162,8 @@ async def exchange(
             options |= {"http1": False, "http2": True}
         async with asyncio.timeout(budget_s + 1), httpx2.AsyncClient(**options) as client:
             all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
-            async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:
+            body: dict[str, Any] = {"data": form, "json": json_body, "content": content}
+            async with client.stream(method, url, **body, headers=all_headers) as response:
                 return await _reply(response, bare(url))
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
         raise _no_connection(target, where, error, late=isinstance(error, httpx2.ConnectTimeout)) from error

@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.credential_hook import made_by
 from greenlight_gate.targets.errors import Misconfigured
-from greenlight_gate.targets.http import Reply, Silent
+from greenlight_gate.targets.http import Reply, Silent, exchange
 from greenlight_gate.targets.http_calls import Values, call, filled
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.transport.cookies import CookieJar
+from greenlight_gate.transport.exchange import BODILESS
 from greenlight_gate.transport.interface import Post
 from greenlight_gate.transport.posting import given_path, post_to
 from greenlight_gate.transport.two_sockets import EventsSocket
@@ -226,6 +227,13 @@ class ConnectionSetup:
     def post(self, what: str, values: Mapping[str, Any], label: str) -> Post:
         """The HTTP request that carries a message of the profile. Raises KeyError for a value that is not known."""
         return post_to(self.spec.addresses[what], self.spec, self.url, headers=self.headers, values=values, label=label)
+
+    async def send_alone(self, post: Post, body: str | bytes) -> Reply:
+        """Sends the HTTP request that carries a message on a connection of its own. Raises as `exchange` does."""
+        content = None if post.method in BODILESS else body.encode() if isinstance(body, str) else body
+        headers = {name.lower(): value for name, value in post.headers}
+        url = self.target.resolve(post.path)
+        return await exchange(self.target, post.method, url, headers=headers, content=content)
 
     def check_endpoints(self, values: Mapping[str, Any]) -> None:
         """Raises NotOpened if the server has given no address for messages to which they can be sent."""

@@ -16,6 +16,7 @@ from support.tests.cli.process import wait_for
 ENDED, CUT, OPEN = "[ended]", "[cut]", "[open]"
 # Longer than a busy machine takes between two events.
 _SILENT_S = 3.0
+_DONE = 204
 
 
 def client(url: str, user: str = "ada") -> httpx2.Client:
@@ -143,6 +144,36 @@ def stopped_once_begun(url: str) -> Seen:
         return Seen([line.removeprefix("data: ") for line in (text + b"".join(parts)).decode().split("\n")])
 
 
+def acted_on_with(question: str, until: bytes, act: str, **forged: Any) -> Scenario:
+    """The rest of an answer, once so much of it came and a request about its run was sent with this token, or none."""
+
+    def scenario(url: str) -> Seen:
+        with client(url) as ada, ada.stream("POST", "/chat", json=asked(question), timeout=DEADLINE_S) as answer:
+            parts, text = answer.iter_raw(), b""
+            while until not in text:
+                text += next(parts)
+            found = re.search(rb'"run_id":"([^"]+)"', text)
+            asks = re.search(rb'"input_id":"([^"]+)"', text)
+            assert found is not None
+            run = found[1].decode()
+            shown = {"Authorization": f"Bearer {token_of('ada', **forged)}" if forged else ""}
+            body = {"input_id": asks[1].decode() if asks else "", "choice": "approve"}
+            status = ada.post(f"/runs/{run}/{act}", json=body, headers=shown).status_code
+            if asks and status != _DONE:
+                ada.post(f"/runs/{run}/input", json={**body, "choice": "deny"})
+            return Seen([line.removeprefix("data: ") for line in b"".join(parts).decode().split("\n")])
+
+    return scenario
+
+
+def stopped_with(**forged: Any) -> Scenario:
+    return acted_on_with(LONG, b'"run_id"', "stop", **forged)
+
+
+def approved_with(**forged: Any) -> Scenario:
+    return acted_on_with("Ask me before you work out 6*7.", b'"input_requested"', "input", **forged)
+
+
 STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "stream_ends_without_the_end_event": (answered, lambda seen: not seen.of("agent_completed")),
     "stream_of_another_content_type": (answered, lambda seen: "text/plain" in str(seen.frames[1])),
@@ -162,5 +193,11 @@ STREAMS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "cut_answer_locks_its_conversation": (asked_after_a_cut, lambda seen: seen.frames[0] == "409"),
     "closed_stream_stops_its_run": (left, lambda seen: bool(seen.of("agent_stopped"))),
     "streams_may_be_buffered": (told_not_to_buffer, lambda seen: seen.frames == [""]),
+    "stop_accepted_without_a_token": (stopped_with(), has("agent_stopped")),
+    "signature_not_checked_of_a_stop": (stopped_with(secret="x" * 32), has("agent_stopped")),
+    "expired_token_accepted_of_a_stop": (stopped_with(lifetime_s=-60), has("agent_stopped")),
+    "signature_not_checked_of_an_approval": (approved_with(secret="x" * 32), has("tool_completed")),
+    "approval_accepted_without_a_token": (approved_with(), has("tool_completed")),
+    "expired_token_accepted_of_an_approval": (approved_with(lifetime_s=-60), has("tool_completed")),
     "retried_post_starts_a_second_run": (sent_again, lambda seen: seen.frames == ["200"]),
 }

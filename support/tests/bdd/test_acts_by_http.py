@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.bdd.actions.access import AccessAttempts
 from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
 from greenlight_gate.bdd.actions.invalid_messages import InvalidMessages
 from greenlight_gate.bdd.matchers.observable import NotExercised
@@ -84,11 +86,13 @@ thinking = false
 class Beside:
     """The server. `to_others`: the status with which it responds to a stop of another user's run; 200 obeys it.
 
+    `without_token`: the same for a stop without a token; 0 hangs up.
     `subscribed`: events of a request are sent once its topic is subscribed to.
     """
 
-    def __init__(self, to_others: int = 404, *, subscribed: bool = False) -> None:
+    def __init__(self, to_others: int = 404, *, without_token: int = 401, subscribed: bool = False) -> None:
         self.to_others = to_others
+        self.without_token = without_token
         self.subscribed = subscribed
         self.waiting: dict[str, dict[str, Any]] = {}
         self.wires: dict[str, Wire] = {}
@@ -116,7 +120,9 @@ class Beside:
             return
         run = wire.path.split("/")[2]
         owner, ids = self.runs.get(run, ("", {}))
-        status = 200 if owner == user else self.to_others
+        status = 200 if owner == user else self.to_others if user else self.without_token
+        if not status:
+            return
         await wire.respond_json(f"{status} Whatever", {"run": run})
         if status == 200 and run in self.runs:
             del self.runs[run]
@@ -133,6 +139,8 @@ class Beside:
 
 
 def _user_of(token: str) -> str:
+    if not token:
+        return ""
     claims = token.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
 
@@ -213,6 +221,76 @@ def test_a_server_that_obeys_the_stop_of_another_user_is_found(tmp_path: Path) -
         ForeignAccess(here).send_stop_to("Ada", "Bashir")
         here.wait(here.asking("Ada"))
         assert "REFUSAL-2" in rules(here)
+
+
+def tried_without_token(here: World) -> AccessAttempts:
+    """Ada has stopped a run, and a stop of her next one was sent without a token; then she stops that as well."""
+    here.connect("Ada")
+    here.ask("Ada", "long_running")
+    access = AccessAttempts(here)
+    access.stop_with("Ada", "no token")
+    question = here.asking("Ada")
+    if not question.over:
+        here.stop(question)
+    return access
+
+
+@pytest.mark.parametrize("status", [401, 404, 405, 500, 202, 0])
+def test_a_stop_without_a_token_that_does_nothing_gives_no_access(tmp_path: Path, status: int) -> None:
+    server = Beside(without_token=status)
+    with world(tmp_path, server) as here:
+        assert tried_without_token(here).gave_access("Ada") is False
+        assert rules(here) == set()
+        tried = [entry.record for entry in here.recorder.entries if getattr(entry.record, "unwelcome", "")]
+        answers = [
+            r.status for e in here.recorder.entries if isinstance(r := e.record, Responded) and r.to == tried[0].n
+        ]
+        assert [record.run for record in tried if isinstance(record, Sent)] == ["run-2-u-ada"]
+        assert answers == ([status] if status else [])
+        assert [path for path, _ in server.asked] == [f"/runs/run-{n}-u-ada/cancel" for n in (1, 2, 2)]
+
+
+def test_a_stop_without_a_token_that_is_obeyed_is_found(tmp_path: Path) -> None:
+    with world(tmp_path, Beside(without_token=200)) as here:
+        assert tried_without_token(here).gave_access("Ada") is True
+        assert rules(here) == {"REFUSAL-1"}
+        assert here.recorder.path is not None
+        here.recorder.finish()
+        header, records = read_trace(here.recorder.path.read_bytes().splitlines())
+        again = TraceChecker(here.suite.profile, here.budgets, header.epoch_s)
+        list(map(again.feed, records))
+        again.finish()
+        assert {finding.rule for finding in again.findings} == {"REFUSAL-1"}
+
+
+FRAME = '[send.stop]\ntype = "stop"\nrun = "{run}"\n'
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (FRAME, "beside stops runs by messages on the connection"),
+        ("", r"the profile beside has no \[send.stop\]"),
+    ],
+)
+def test_a_stop_that_is_no_request_of_its_own_is_not_tried(tmp_path: Path, stop: str, reason: str) -> None:
+    text = PROFILE.replace(PROFILE[PROFILE.index("[send.stop]") : PROFILE.index("[refusals")], stop)
+    with world(tmp_path, Beside(), text) as here:
+        here.connect("Ada")
+        here.ask("Ada", "long_running")
+        with pytest.raises(NotExercised, match=reason):
+            AccessAttempts(here).stop_with("Ada", "no token")
+
+
+def test_a_stop_that_carries_no_token_at_all_is_not_tried(tmp_path: Path) -> None:
+    with world(tmp_path, Beside()) as here:
+        here.connect("Ada")
+        here.ask("Ada", "long_running")
+        setup = here.tab("Ada").setup
+        assert setup is not None
+        setup.token = replace(setup.token, headers={}, subprotocols=["jwt-auth"])
+        with pytest.raises(NotExercised, match="requests that do not carry the token of their user"):
+            AccessAttempts(here).stop_with("Ada", "no token")
 
 
 def test_requests_are_sent_by_http_and_their_events_come_on_the_connection(tmp_path: Path) -> None:

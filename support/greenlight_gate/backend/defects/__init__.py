@@ -18,6 +18,7 @@ from greenlight_gate.backend.defects import (
     security,
     security_access,
     security_channel,
+    security_requests,
     stack,
     stress,
 )
@@ -42,6 +43,7 @@ FAMILIES = (
     security,
     security_access,
     security_channel,
+    security_requests,
     stack,
     stress,
 )

@@ -1,14 +1,18 @@
-"""Access: users who try to connect with an invalid or expired token, and the backend's answer."""
+"""Access: users who try to connect, stop or approve with an invalid or expired token, and the backend's answer."""
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from greenlight_gate.bdd.actions.foreign_access import APPROVAL, ForeignAccess
+from greenlight_gate.bdd.actions.stops import LONG, completed_at_once
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import ANOTHER_NAME, FORGERIES, short_token
-from greenlight_gate.client.request import after_event, resuming
+from greenlight_gate.client.request import UserRequest, after_event, resuming
 from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
@@ -22,14 +26,17 @@ ENDED = "a token that has expired since"
 _IN_THE_MIDDLE_S = 0.4
 _LONGEST_LEEWAY_S = 60.0
 _MARGIN_S = 0.1
+_SUCCESS = range(200, 300)
 
 
 class AccessAttempts:
-    """The attempts of one scenario."""
+    """The attempts of one scenario. `own`: what shows that users can do with a valid token what is tried without."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.own = ForeignAccess(world)
         self._short: dict[str, Token] = {}
+        self._stopped_at: float | None = None
 
     # Connecting with a token -------------------------------------------------------------------------------------
 
@@ -70,6 +77,15 @@ class AccessAttempts:
         world.call(self._connect_with(user, kind, naming._replace(values={**naming.values, **given})))
 
     async def _connect_with(self, user: str, kind: str, naming: Naming = NOTHING_NAMED) -> None:
+        token = await self._invalid_token(user, kind)
+        session = self.world.new_session(user)
+        session.user_id = None
+        try:
+            await session.connect(token, self.world.suite.tls, unwelcome=kind, naming=naming)
+        except NotConnected:
+            return  # as expected; the rules judge how the refusal was done
+
+    async def _invalid_token(self, user: str, kind: str) -> Token:
         suite, persona = self.world.suite, self.world.persona(user)
         if kind == SIGNED_OUT:
             self.world.need("logout")
@@ -79,18 +95,12 @@ class AccessAttempts:
                 )
             token = await suite.access.fresh_token_for(persona)
             await suite.access.sign_out(token)
-        else:
-            honest = (await suite.access.token_for(persona)).token
-            forged = FORGERIES[kind](suite.access, persona, honest or "")
-            if forged is None:
-                raise NotExercised(f"{kind} cannot be made for {suite.target.name} (auth)")
-            token = forged
-        session = self.world.new_session(user)
-        session.user_id = None
-        try:
-            await session.connect(token, suite.tls, unwelcome=kind, naming=naming)
-        except NotConnected:
-            return  # as expected; the rules judge how the refusal was done
+            return token
+        honest = (await suite.access.token_for(persona)).token
+        forged = FORGERIES[kind](suite.access, persona, honest or "")
+        if forged is None:
+            raise NotExercised(f"{kind} cannot be made for {suite.target.name} (auth)")
+        return forged
 
     def turned_away(self, user: str) -> bool:
         """Whether the backend refused each of the user's invalid tokens, in a way that the target file lists."""
@@ -99,6 +109,86 @@ class AccessAttempts:
         if not attempts:
             raise SuiteFault(f"{user} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
+
+    # Stopping and approving with a token ------------------------------------------------------------------------
+
+    def stop_with(self, user: str, kind: str) -> None:
+        """A stop of a run of the user's is sent with an invalid token, after they have stopped one with a valid one.
+
+        Raises NotExercised where that works by no request that shows whose it is, or not even with a valid one.
+        """
+        world = self.world
+        self._must_show_token(user, "stop", "stops runs", "stop")
+        self.own.prove("stop", user)
+        question = world.ask(user, LONG)
+        world.wait_for_first_event(question)
+        if question.over:
+            raise NotExercised(f"{user}'s run ended before it could be stopped with {kind}")
+        self._stopped_at = time.monotonic()
+        world.call(self._send_with("stop", user, kind, question, {"run": question.run}))
+
+    def approve_with(self, user: str, kind: str) -> None:
+        """What the user is asked is approved with an invalid token, after they have approved with a valid one.
+
+        Raises as `stop_with`.
+        """
+        world = self.world
+        self._must_show_token(user, "respond", "answers what users are asked", APPROVAL)
+        self.own.prove("respond", user)
+        world.ask(user, APPROVAL)
+        question = self.own.approvals.asked(user)
+        session, events = world.session_of(question), len(question.events)
+        answer = session.answer_to(question, approves=True)
+        status = world.call(
+            self._send_with("respond", user, kind, question, answer, input=answer["input"], approves=True)
+        )
+        if status in _SUCCESS:  # it may take effect a little later
+            world.call(session.inbox.until(lambda: len(question.events) > events, world.budgets.refusal_s))
+
+    def _must_show_token(self, user: str, what: str, does: str, need: str) -> None:
+        """Raises NotExercised where no request of its own tells the backend whose the message is."""
+        self.world.need("authentication", need)
+        profile = self.world.suite.profile
+        spec, name = profile.spec, profile.name
+        if not profile.can_send(what):
+            raise NotExercised(f"the profile {name} has no [send.{what}]", need)
+        session, carriers = self.world.tab(user), spec.endpoints & spec.places_in(what)
+        if what == "stop" and spec.stops_by_closing:
+            raise NotExercised(f"{name} stops a run by closing the stream of its answer, and sends no request")
+        if not session.sends_beside(what):
+            how = "by a request whose answer streams" if spec.connection.by_http else "by messages on the connection"
+            raise NotExercised(f"{name} {does} {how}: that invalid tokens are refused there is tried by connecting")
+        if carriers and not profile.promises.endpoint_needs_token:
+            raise NotExercised(
+                f"the profile {name} does not promise that the address of a channel is not enough to send to it "
+                "(endpoint_needs_token)", "endpoint_needs_token"
+            )  # fmt: skip
+        if not session.shows_token(what):
+            raise NotExercised(f"{name} {does} by requests that do not carry the token of their user")
+
+    async def _send_with(
+        self, what: str, user: str, kind: str, question: UserRequest, values: Mapping[str, Any], **kept: Any
+    ) -> int:  # fmt: skip
+        token = await self._invalid_token(user, kind)
+        try:
+            return await self.world.session_of(question).send_unwelcome(what, question, token, kind, values, **kept)
+        except NotConnected as error:
+            raise NotExercised(str(error)) from error
+
+    def gave_access(self, user: str) -> bool:
+        """Whether what was sent with an invalid token had an effect on the user's run, once that has ended.
+
+        Raises NotExercised if the run ended so soon after a stop that this may have come too late.
+        """
+        world, question = self.world, self.world.last(user)
+        if any(finding.rule == "REFUSAL-1" for finding in world.findings):
+            return True
+        if self._stopped_at is None or not completed_at_once(question, self._stopped_at, world.budgets.grace_s):
+            return False
+        if user in self.own.stops.complete:
+            return True
+        late_s = question.last_at - self._stopped_at
+        raise NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
 
     def connect_with_short_token(self, user: str, most_s: int) -> None:
         """The user connects with a token that expires within this many seconds, but not before the last of them."""

@@ -61,7 +61,7 @@ class ForeignAccess:
 
     def ask_in_conversation_of(self, owner: str, user: str) -> None:
         """The user sends requests in another user's conversation."""
-        self._prove("start", owner, user)
+        self.prove("start", owner, user)
         for text in self._curious_questions(user):
             before = self.world.last(owner)
             for own in self._own_beside_conversation(user, before):
@@ -69,7 +69,7 @@ class ForeignAccess:
 
     def ask_while_answered(self, owner: str, user: str, prompt: str) -> None:
         """The user sends requests in another user's conversation, in which the owner's next question is answered."""
-        self._prove("start", owner, user)
+        self.prove("start", owner, user)
         world, before, tried = self.world, self.world.last(owner), False
         for own in self._own_beside_conversation(user, before):
             world.wait(world.asking(owner))
@@ -105,7 +105,7 @@ class ForeignAccess:
 
     def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
         """The user requests another user's conversation from its beginning."""
-        self._prove("restore", owner, user)
+        self.prove("restore", owner, user)
         for last_seq in (0, 1):
             self._reach(user, "restore", self.world.last(owner), last_seq=last_seq)
 
@@ -164,7 +164,7 @@ class ForeignAccess:
         completes at once as well.
         """
         world = self.world
-        self._prove("stop", owner, user)
+        self.prove("stop", owner, user)
         question = world.ask(owner, LONG)
         world.wait_for_first_event(question)
         if question.over:
@@ -178,7 +178,7 @@ class ForeignAccess:
 
     def answer_for(self, owner: str, user: str) -> None:
         """The user approves what another user is asked, who has approved such a request before."""
-        self._prove("respond", owner)
+        self.prove("respond", owner)
         self.world.ask(owner, APPROVAL)
         question = self.approvals.asked(owner)
         answer = self.world.session_of(question).answer_to(question, approves=True)
@@ -235,7 +235,7 @@ class ForeignAccess:
     def leave(self, user: str) -> None:
         """The user disconnects, after what shows that others could reach the conversation if they were let."""
         for what in ("start", "restore") if self.world.suite.lacks("resume") is None else ("start",):
-            self._prove(what, user)
+            self.prove(what, user)
         self.world.leave(user)
 
     def has_reached(self, user: str) -> bool:
@@ -324,7 +324,7 @@ class ForeignAccess:
         if not profile.can_send(what) and not (what == "restore" and profile.spec.can_resume):
             raise NotExercised(f"the profile {profile.name} has no frame with which users {_ACTS[what]}")
 
-    def _prove(self, what: str, owner: str, user: str = "") -> None:
+    def prove(self, what: str, owner: str, user: str = "") -> None:
         """The owner does the same with what is theirs. Raises NotExercised if not even that works.
 
         `user`: who will try it, if that is known. Without a place for what is the owner's, nothing is tried.
