@@ -32,6 +32,11 @@ def asks_to_restore(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).ask_to_see_conversation_of(owner, user)
 
 
+@when("{user:User} asks to restore {owner:User}'s conversation while {prompt:Question} is answered there")
+def asks_to_restore_while_answered(context: Context, user: str, owner: str, prompt: str) -> None:
+    foreign_access_of(context).restore_while_answered(owner, user, prompt)
+
+
 @when("{user:User} resumes from the id of an event of {owner:User}'s")
 def resumes_from_event_of(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).resume_from_event_of(owner, user)

@@ -25,6 +25,13 @@ Feature: A user has no access to another user's conversation
       Then Bashir is refused, or served without Ada's data
       And Bashir receives the right answer to another question
 
+    Example: Restoring another user's conversation is refused while its owner is answered there
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Bashir asks to restore Ada's conversation while a question that takes long is answered there
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer
+
     Example: Resuming from the id of another user's event is refused
       Given Ada and Bashir are each in a conversation of their own
       When Bashir resumes from the id of an event of Ada's

@@ -157,6 +157,8 @@ _BY_SCENARIO = {
         foreign_thread_accepted session_cache_keyed_by_thread_only""",
     "security/3: A question in another user's conversation is refused while its owner is answered there": """
         running_answer_shown_to_any_asker""",
+    "security/3: Restoring another user's conversation is refused while its owner is answered there": """
+        running_answer_restored_by_any_user""",
     "security/3: Restoring another user's conversation is refused": """
         foreign_resume_accepted foreign_reach_met_with_silence""",
     "security/3: Restoring another user's conversation is refused once its owner has disconnected": """

@@ -134,14 +134,17 @@ def stopping_hers(url: str) -> Seen:
         return shown_to(cleo.read_run())
 
 
-def asking_while_she_is_answered(url: str) -> Seen:
-    """Dmitri asks in Cleo's thread while she is answered there."""
-    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
-        cleo.ask(LONG)
-        payload = {"user_request": SUM, "thread_id": cleo.read()["thread_id"]}
-        dmitri.send({"type": "start_agent", "payload": payload})
-        cleo.read_run()
-        return frames_of(dmitri)
+def while_she_is_answered(message: Callable[[str], Event]) -> Scenario:
+    """Dmitri sends a message about Cleo's thread while she is answered there."""
+
+    def scenario(url: str) -> Seen:
+        with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+            cleo.ask(LONG)
+            dmitri.send(message(cleo.read()["thread_id"]))
+            cleo.read_run()
+            return frames_of(dmitri)
+
+    return scenario
 
 
 def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
@@ -297,7 +300,13 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         lambda seen: seen.events[0]["seq"] == 7 and answered(lambda text: SUM in text)(seen) if seen.events else False,
     ),
     "running_answer_shown_to_any_asker": (
-        asking_while_she_is_answered,
+        while_she_is_answered(
+            lambda thread_id: {"type": "start_agent", "payload": {"user_request": SUM, "thread_id": thread_id}}
+        ),
+        lambda seen: {event["user_id"] for event in seen.events} == {"cleo"} and bool(seen.of("agent_completed")),
+    ),
+    "running_answer_restored_by_any_user": (
+        while_she_is_answered(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),
         lambda seen: {event["user_id"] for event in seen.events} == {"cleo"} and bool(seen.of("agent_completed")),
     ),
     "foreign_resume_accepted": (

@@ -90,6 +90,8 @@ thinking = false
 class Rooms:
     """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes.
 
+    With "looks", who restores a session receives the answer that is in progress there as well.
+
     With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well;
     with "queues", others are refused once it has ended. With "request", who sends the id of an earlier request receives
     what answered that, whoever has sent it; with "text", only for the same text. With "flow", only
@@ -304,6 +306,15 @@ def test_a_run_that_has_ended_before_another_user_could_ask_beside_it_shows_noth
         with pytest.raises(NotExercised, match="Ada's run ended before Bashir could ask in its conversation"):
             ForeignAccess(here).ask_while_answered("Ada", "Bashir", "without_tool")
         assert ("ask", False) not in rooms.came
+
+
+def test_what_its_owner_cannot_restore_during_an_answer_either_is_not_tried(tmp_path: Path) -> None:
+    rooms = Rooms(long_s=1.0)
+    with world(tmp_path, rooms, ROOMS + RESTORE) as here:
+        here.wait(here.ask("Ada", "without_tool"))
+        with pytest.raises(NotExercised, match="Ada cannot restore a conversation of their own in which an answer is"):
+            ForeignAccess(here).restore_while_answered("Ada", "Bashir", "long_running")
+        assert [what for what, _ in rooms.came].count("restore") == 1
 
 
 def test_without_a_place_for_the_victims_session_nothing_is_tried(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def _also_to_asker(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> l
     return list(dict.fromkeys([*recipients, asker])) if is_open else recipients
 
 
+@defect("acting", "REFUSAL-2", "ISOLATION-2")
+def running_answer_restored_by_any_user(connection: ServedConnection, message: Body, user_id: str) -> str:
+    """A user can restore another user's conversation while it is answered."""
+    if message["type"] != "session_restore" or not isinstance(connection.hub, Hub):
+        return user_id
+    runs = connection.hub.runs.under_way()
+    return next((run.user_id for run in runs if run.thread_id == message["thread_id"]), user_id)
+
+
 @defect("refusal", "REFUSAL-2")
 def foreign_reach_met_with_silence(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """A request for another user's conversation gets no response."""

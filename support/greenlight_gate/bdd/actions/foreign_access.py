@@ -103,6 +103,26 @@ class ForeignAccess:
         usable = [prompt for prompt in prompts if prompt and target.lacks(prompt) is None]
         return [target.question(prompt, self.world.canary(user)) for prompt in usable]
 
+    def restore_while_answered(self, owner: str, user: str, prompt: str) -> None:
+        """The user requests another user's conversation, in which the owner's next question is answered.
+
+        The owner has done so before in another tab, which stays open: a backend may end an answer that is left.
+        """
+        world = self.world
+        self._require("restore")
+        world.need("resume")
+        answering = world.ask(owner, prompt, follow=world.last(owner))
+        world.wait_for_first_event(answering)
+        self._places("restore", user, answering)
+        world.connect(owner)
+        if not world.restore(owner, answering, tab=len(world.sessions[owner])):
+            raise NotExercised(f"{owner} cannot restore a conversation of their own in which an answer is in progress")
+        for tried, last_seq in enumerate((0, 1)):
+            if not answering.over:
+                self._reach(user, "restore", answering, behind=answering, last_seq=last_seq)
+            elif not tried:
+                raise NotExercised(f"{owner}'s run ended before {user} could restore its conversation")
+
     def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
         """The user requests another user's conversation from its beginning."""
         self.prove("restore", owner, user)
