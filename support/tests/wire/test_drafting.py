@@ -276,6 +276,35 @@ def test_calls_are_paired_by_the_ids_that_both_frames_have() -> None:
     assert 'is = "tool_completed"\ntool = "name"\ncall = "of.key"\ntext = "result"' in text
 
 
+def test_where_each_step_names_the_one_above_it_all_of_an_answer_belong_to_its_request() -> None:
+    asked = [{"ask": text, "id": f"q-100{n}", "thread": "", "page": "http://127.0.0.1:9000/"}
+             for n, text in enumerate(("What is 17*23?", "What is 12*13?"))]  # fmt: skip
+    lines = _on("c1", ("out", asked[0]), *_steps("q-1000", "391"), ("out", asked[1]), *_steps("q-1001", "156"))
+    text = draft(lines)
+    seen = Recorded(Profile.from_toml(text), lines)
+
+    assert 'start = { ask = "{prompt}", id = "{request}", thread = "", page = "http://127.0.0.1:9000/" }' in text
+    one = ["agent_started", "tool_executing", "tool_completed", "agent_completed"]
+    assert [kind for kind, *_ in seen.events["c1"]] == one * 2
+    assert "# The answer is made of these texts" in text
+
+
+def _steps(request: str, result: str) -> list[tuple[str, Any]]:
+    """Steps that begin and are updated once they have ended, each below the one that it is a part of."""
+    run = {"kind": "run", "id": f"r-{result}0", "parent": request, "output": ""}
+    tool, said = ({"kind": kind, "id": f"{kind}-{result}0", "parent": run["id"]} for kind in ("tool", "message"))
+    shown = [
+        {"event": "task_start"}, {"event": "new_step", "step": run},
+        {"event": "new_step", "step": {**tool, "name": "calculator", "output": ""}},
+        {"event": "update_step", "step": {**tool, "name": "calculator", "output": result}},
+        {"event": "stream_start", "step": {**said, "output": "It "}},
+        *({"event": "stream_token", "id": said["id"], "token": token} for token in ("is ", f"{result}.")),
+        {"event": "new_step", "step": {**said, "output": f"It is {result}."}},
+        {"event": "update_step", "step": run}, {"event": "task_end"},
+    ]  # fmt: skip
+    return [("in", each) for each in shown]
+
+
 def test_the_end_is_the_last_kind_that_comes_once_in_a_run_and_pieces_of_the_answer_are_no_reasoning() -> None:
     lines = _on("ada", *GREETED, *_answer("r1"), *GREETED[-1:], *_answer("r2"))
     profile = Profile.from_toml(draft(lines))

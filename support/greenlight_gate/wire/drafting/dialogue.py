@@ -123,7 +123,7 @@ class Dialogue:
         if given is None and is_start:
             if str(value) in self._of_threads:
                 given = "thread"
-            elif not isinstance(value, float) and (ID.search(where) or is_id(value)):
+            elif value != "" and not isinstance(value, float) and (ID.search(where) or is_id(value)):
                 given = self._own_id(value, where)
         return given or ""
 
@@ -338,7 +338,10 @@ def is_id(value: Any) -> bool:
     """Whether a value looks like one that is made for an id."""
     text = str(value)
     return bool(_UUID.search(text)) or (
-        isinstance(value, str) and len(text) >= _LEAST_ID and " " not in text and any(c.isdigit() for c in text)
+        isinstance(value, str)
+        and len(text) >= _LEAST_ID
+        and not {" ", "/"} & {*text}
+        and any(c.isdigit() for c in text)
     )
 
 

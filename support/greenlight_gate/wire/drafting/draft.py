@@ -147,6 +147,7 @@ class _Events:
         self.text = {kind: _text_path(kind.frames, self.prompts) for kind in kinds}
         self.answer_from: Kind | None = None
         self.events = {kind: self._event(kind) for kind in kinds}
+        self._end_tools()
         if mark if self.end is None else not self.text[self.end]:
             self.answer_from = self._source_of_answer()
         self.pieces = {
@@ -155,6 +156,15 @@ class _Events:
         thoughts = {kind for kind, event in self.events.items() if event is EventKind.THINKING} - self.pieces
         if not thoughts and (plan := self._plan()) not in (None, self.answer_from):
             self.events[plan] = EventKind.THINKING
+
+    def _end_tools(self) -> None:
+        """Where no kind ends a tool, and two are of tools: the later one, which comes as often, for the same calls."""
+        tools = [kind for kind, event in self.events.items() if event is EventKind.TOOL_EXECUTING]
+        if len(tools) != 2 or EventKind.TOOL_COMPLETED in self.events.values():
+            return
+        begun, done = tools
+        if len(begun.frames) == len(done.frames) and paired(begun.frames, done.frames, self.groups).completed:
+            self.events[done] = EventKind.TOOL_COMPLETED
 
     def _is_once(self, kind: Kind) -> bool:
         """Whether a run has one such frame: not always, since some runs fail."""
@@ -257,14 +267,15 @@ class _Events:
         return votes.most_common(1)[0][0] if votes else None
 
     def _is_of_answer(self, kind: Kind) -> bool:
-        """Whether the pieces of this kind are the beginning of the answer, in most runs that have both."""
+        """Whether the pieces of this kind are the beginning or the end of the answer, in most runs that have both."""
         if _REASONING.search(kind.words) or kind is self.answer_from:
             return kind is self.answer_from
         same = runs = 0
         for group in self.groups:
             answer, streams = self._answer_in(group), self._streams_in(group, kind)
             runs += bool(answer and streams)
-            same += any(answer.startswith(stream) for stream in streams)
+            # The first piece may come in a frame of another kind, which begins the stream.
+            same += any(answer.startswith(stream) or (" " in stream and answer.endswith(stream)) for stream in streams)
         return same * 2 > runs
 
     def _answer_in(self, group: Sequence[Any]) -> str:

@@ -68,11 +68,13 @@ class Ids:
             likely = [path for path in likely if _OF_RUNS.search(path)]
         likely.sort(key=lambda path: (distinct[path] != turns, -counts[path], path.count("."), path))
         if not likely:
-            # Where only the response to a request repeats its id, that says nothing of the other frames.
+            # Where only the response to a request repeats its id, that says nothing of the other frames; nor do those
+            # that hold other ids in that place, as where each message names the one that it belongs to.
+            sent = {str(each) for ids in self.dialogue.request_ids.values() for each in ids}
             frames = [frame for came in self._turns for frame in came]
             return [
                 path for path in self.dialogue.request_at[:1]
-                if sum(walk(frame, path) is not MISSING for frame in frames) * 3 >= total
+                if sum(str(walk(frame, path)) in sent for frame in frames) * 3 >= total
             ]  # fmt: skip
         return [likely[0], *self._same_id_elsewhere(likely[0])]
 
