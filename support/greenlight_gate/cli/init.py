@@ -157,6 +157,10 @@ def _access(access: Any) -> None:
         "example: --send query)",
     )  # fmt: skip
     access.add_argument(
+        "--cookie-name", default="", metavar="NAME",
+        help="with --send cookie: the cookie that a login sets (example: --cookie-name session)",
+    )  # fmt: skip
+    access.add_argument(
         "--secret-env", metavar="VARIABLE",
         help="secret: the variable that holds it (example: --secret-env CHAT_JWT_SECRET)",
     )  # fmt: skip

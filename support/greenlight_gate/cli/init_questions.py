@@ -16,7 +16,7 @@ from greenlight_gate.targets.suggestions import nearest
 
 PROMPT, ANSWER = "What is 17*23?", "391"
 WAYS = ("none", "secret", "token", "login")
-SENDS = ("bearer", "subprotocol", "query", "first_message", "profile")
+SENDS = ("bearer", "subprotocol", "query", "first_message", "cookie", "profile")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _NO_VARIABLE = "expected the name of an environment variable, in capitals (what came is not shown)"
 # That of the bundled backend.
@@ -80,7 +80,9 @@ def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile:
     way = options.sign_in or questions.choose("How do users sign in?", "--sign-in", WAYS, guess)
     if way == "none":
         return SignIn()
-    send = options.send or ("profile" if in_profile else "bearer")
+    send, cookie = options.send or ("profile" if in_profile else "bearer"), options.cookie_name
+    if send == "cookie" and not cookie:
+        cookie = questions.ask("Which cookie shows who a user is?", "--cookie-name")
     if way == "secret":
         default = options.secret_env or (SECRET_VARIABLE if guess == "secret" else None)
         if options.secret_env and not _VARIABLE.fullmatch(options.secret_env):
@@ -94,7 +96,7 @@ def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile:
             claims = claims or questions.ask(
                 'What else does a token say, such as {"scopes": ["chat"]} (empty for nothing)?', "--claims", ""
             )
-        return SignIn("mint", send, secret_env=name, audience=audience, claims=_claims(claims))
+        return SignIn("mint", send, secret_env=name, audience=audience, claims=_claims(claims), cookie_name=cookie)
     what = "token" if way == "token" else "password"
     users = [_user(text, what) for text in options.user]
     if not users:
@@ -106,7 +108,8 @@ def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile:
     login_url = options.login_url if way == "login" else ""
     if way == "login" and not login_url:
         login_url = questions.ask("Where are name and password posted?", "--login-url", "/auth/token")
-    return SignIn("token" if way == "token" else "login", send, login_url=login_url, users=tuple(users))
+    obtain = "token" if way == "token" else "login"
+    return SignIn(obtain, send, login_url=login_url, cookie_name=cookie, users=tuple(users))
 
 
 def _more_names(users: Sequence[User]) -> list[str]:

@@ -33,6 +33,7 @@ class SignIn:
     claims: Mapping[str, Any] = field(default_factory=dict)
     login_url: str = ""
     query_name: str = ""
+    cookie_name: str = ""
     users: tuple[User, ...] = ()
 
 
@@ -144,7 +145,7 @@ def _auth(sign_in: SignIn) -> str:
     }
     lines = ["# How users sign in, and how the token is sent.", "[auth]"]
     lines += [_line("obtain", sign_in.obtain, said[sign_in.obtain]), _line("send", sign_in.send, "")]
-    for key in ("secret_env", "audience", "claims", "login_url", "query_name"):
+    for key in ("secret_env", "audience", "claims", "login_url", "query_name", "cookie_name"):
         if value := getattr(sign_in, key):
             lines.append(_line(key, value, "added to each token; {user} is filled in" if key == "claims" else ""))
     return "\n".join(lines)

@@ -17,8 +17,9 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[auth]: where a credential comes from (`obtain`) and how it is shown to the backend (`send`).
 
     obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
-    `login_url`, or makes the requests of `login` in turn, filled in with {username}, {password} and what earlier ones
-    captured (`token`, and maybe `expires_in`); `refresh` renews a login. Both are signed out at `logout_url`, or by the
+    `login_url`, whose answer holds `access_token`, or sets the cookie that is sent; or it makes the requests of `login`
+    in turn, filled in with {username}, {password} and what earlier ones captured (`token`, and maybe `expires_in`);
+    `refresh` renews a login. Both are signed out at `logout_url`, or by the
     request `logout`. Where logins have a `secret_env` too (a secret, or a private key as PEM), what could be forged
     with it is tried: expired tokens, and those for another audience. `token` takes a ready token from each persona's
     `token_env`, or one for all users from `token_env`; `hook` asks a package of your own (entry point group
@@ -82,6 +83,9 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self.login
         fields = {"username": "{username}", "password": "{password}"}
         body: dict[str, Any] = {"form": fields} if self.login_form == "form" else {"json": fields}
+        if self.send == "cookie":
+            # Forms of a page are answered with the next page, or with the way to it.
+            return (HttpCall(path=self.login_url, status=(200, 201, 204, 302, 303), **body),)
         return (HttpCall(path=self.login_url, status=(200, 201), capture={"token": "access_token"}, **body),)
 
     def _check_calls(self) -> None:

@@ -116,7 +116,11 @@ class _Login:
         cookie = place.removeprefix(COOKIE)
         what = f'a JSON object with "{place}"' if cookie == place else f'a cookie "{cookie}"'
         where = f"{self._target.name}: {self._url}"
-        return TargetFault(f"{where}: expected {what} for the login of {self._persona.name}, but {came}")
+        others = ", ".join(sorted(self.cookies))
+        hint = f'; it sets {others}: if a cookie signs users in, auth.send is "cookie", and auth.cookie_name its name'
+        return TargetFault(
+            f"{where}: expected {what} for the login of {self._persona.name}, but {came}{hint if others else ''}"
+        )
 
     def _refused(self, request: HttpCall, reply: Reply) -> Exception:
         auth, persona, where = self._target.auth, self._persona, f"{self._target.name}: {reply.url}"

@@ -173,7 +173,7 @@ def test_who_is_asked_for_a_value_knows_which_server_it_looks_like(tmp_path: Pat
 
 def test_who_is_asked_for_an_audience_is_asked_for_claims_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('MY_SECRET\nos1\n{"scopes": ["chat"]}\n'))
-    options = argparse.Namespace(sign_in="secret", send=None, secret_env=None, audience=None, claims="")
+    options = argparse.Namespace(sign_in="secret", send=None, secret_env=None, audience=None, claims="", cookie_name="")
 
     signs_in = sign_in_of(options, Questions(Terminal(), interactive=True), in_profile=True, guess=None)
 
@@ -283,6 +283,12 @@ def test_all_files_are_written_or_none(tmp_path: Path) -> None:
         TargetDraft(
             "ws://h", "h", ask="x", contains=("y",),
             sign_in=SignIn("login", "bearer", login_url="/in", users=(User("Ada", "ada@h", "ADA_PASSWORD"),)),
+        ),
+        TargetDraft(
+            "ws://h", "h", ask="x", contains=("y",),
+            sign_in=SignIn(
+                "login", "cookie", login_url="/in", cookie_name="s", users=(User("Ada", "ada", "ADA_PASSWORD"),)
+            ),
         ),
     ],
 )  # fmt: skip

@@ -324,6 +324,25 @@ def test_many_askers_log_in_once() -> None:
         assert all(token is tokens[0] for token in tokens)
 
 
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_login_that_sets_a_cookie(status: int) -> None:
+    with served(answer({"success": True}, status), set_cookie="session=from-the-login; Path=/; HttpOnly") as asked:
+        entrance = access("cookie", "login", asked.url, cookie_name="session")
+        assert token_for(entrance).headers == {"Cookie": "session=from-the-login"}
+        with pytest.raises(TargetFault, match='expected a cookie "other" for the login of Ada'):
+            token_for(access("cookie", "login", asked.url, cookie_name="other"))
+
+
+def test_a_login_that_sets_a_cookie_where_a_token_is_expected_says_how_a_cookie_is_sent() -> None:
+    with served(answer({"success": True}), set_cookie="session=from-the-login; Path=/") as asked:
+        with pytest.raises(TargetFault) as caught:
+            token_for(access(obtain="login", url=asked.url))
+        assert str(caught.value).endswith(
+            'it sets session: if a cookie signs users in, auth.send is "cookie", and auth.cookie_name its name'
+        )
+        assert "from-the-login" not in str(caught.value)
+
+
 @pytest.mark.parametrize("expires_in", [0, -1, "soon", True, None, 10**400])
 def test_a_login_that_does_not_say_how_long_it_lasts_is_kept(
     expires_in: object, monkeypatch: pytest.MonkeyPatch
