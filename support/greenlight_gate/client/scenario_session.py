@@ -12,7 +12,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.redactor import proves_identity
-from greenlight_gate.trace import ASKS, Expect, Sent
+from greenlight_gate.trace import ASKS, Closed, Expect, Sent
 from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, Naming, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import ConnectionEnded
@@ -25,6 +25,18 @@ _SAME_ID = {"request_number": "request"}
 
 class ScenarioSession(Session):
     """One connection of a user, who may reach for what is another user's, outlast a token, or flood the backend."""
+
+    @property
+    def was_refused_by_close(self) -> bool:
+        """Whether the server has closed the connection after an attempt to reach what is another user's.
+
+        The rules judge whether that was a refusal.
+        """
+        ours = (entry.record for entry in reversed(self.recorder.entries) if entry.record.connection == self.connection)
+        ended = next(ours, None)
+        sent = next((record for record in ours if isinstance(record, Sent)), None)
+        by_close = isinstance(ended, Closed) and ended.by == "server" and ended.code is not None
+        return by_close and sent is not None and bool(sent.foreign)
 
     def names_sent(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
         """Which of a user's ids and captured values a message has a place for, from any user."""

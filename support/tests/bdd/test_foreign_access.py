@@ -93,9 +93,9 @@ class Rooms:
     With "looks", who restores a session receives the answer that is in progress there as well.
 
     With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well;
-    with "queues", others are refused once it has ended. With "request", who sends the id of an earlier request receives
-    what answered that, whoever has sent it; with "text", only for the same text. With "flow", only
-    requests to another user's flow are refused.
+    with "queues", others are refused once it has ended; with "closes", by a close. With "request", who sends the id of
+    an earlier request receives what answered that, whoever has sent it; with "text", only for the same text. With
+    "flow", only requests to another user's flow are refused.
 
     `long_s`: how long a long question takes; None: until it is stopped.
     """
@@ -124,11 +124,7 @@ class Rooms:
         named = said.get("session") or said.get("thread") or session
         self.came.append((said["type"], named == session))
         if named != session and not self._is_open(said, session):
-            if "joins" in self.open_to_all and named in self.runs:
-                self.joined[named] = self.wires[session]
-            if "queues" in self.open_to_all:
-                await asyncio.gather(*self.at_work)
-            await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
+            await self._refuse(named, session)
             await self._end(named, "final")
         elif said["type"] == "restore":
             await self.wires[session].say({"type": "restored"})
@@ -148,6 +144,16 @@ class Rooms:
                 await self._end(named, "final")
             elif self.long_s is not None:
                 self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
+
+    async def _refuse(self, named: str, session: str) -> None:
+        if "joins" in self.open_to_all and named in self.runs:
+            self.joined[named] = self.wires[session]
+        if "queues" in self.open_to_all:
+            await asyncio.gather(*self.at_work)
+        if "closes" in self.open_to_all:
+            await self.wires[session].close(1008)
+        else:
+            await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
 
     def _is_open(self, said: dict[str, Any], session: str) -> bool:
         own_flow = "flow" in self.open_to_all and said.get("flow") == f"flow-{session}"
@@ -276,6 +282,19 @@ def test_a_server_that_refuses_both_is_not_accused(tmp_path: Path) -> None:
         stopping(here)
         assert rooms.came.count(("ask", False)) == 1
         assert rooms.came.count(("stop", False)) == 1
+        assert found(here) == set()
+
+
+def test_a_user_whose_attempt_was_refused_by_a_close_connects_again(tmp_path: Path) -> None:
+    rooms = Rooms("closes")
+    # With the prompt of SECRET there are two questions to try.
+    profile = ROOMS.replace('error = ["*"]', "close = [1008]") + RESTORE
+    with world(tmp_path, rooms, profile, budget_s=PATIENT_S) as here:
+        asking(here)
+        answer = here.ask("Bashir", "without_tool")
+        here.wait(answer)
+        assert rooms.came.count(("ask", False)) == 2
+        assert answer.answer == "I am a room."
         assert found(here) == set()
 
 

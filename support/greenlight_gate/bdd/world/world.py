@@ -305,11 +305,14 @@ class World(Users):
     async def opened_again(self, user: str, number: int = 1, token: Token | None = None) -> ScenarioSession:
         """The user's tab; a channel that the server has ended in order is opened again, as an EventSource does.
 
+        So is a connection that the server has closed to refuse what the user has tried.
         `token`: the one that the user has, if it is not the usual one. Raises NotConnected if it ends again at once,
         and NotExercised where a proxy of the scenario would no longer be on the way.
         """
         async with self._reopening[user]:
             session = self.tab(user, number)
+            if session.was_refused_by_close:
+                return await self._renewed(user, number, token=token)
             if not session.ended_in_order:
                 return session
             if isinstance(session, ResumableSession):
