@@ -70,7 +70,9 @@ def test_what_the_suite_provokes_is_not() -> None:
     kept_out = Talk().close("server", None, during="handshake", status=403, user="Bashir", foreign="Ada")
     let_in_and_out = Talk().open("Bashir", ready=False, foreign="Ada").close("server", 1008)
 
-    for talk in (invalid, foreign_owner, turned_away, expiring, kept_out, let_in_and_out):
+    no_token = Talk().open().send("respond", run="r1", input="i1", unwelcome="no token")
+    no_token.frame({"type": "error_message", "error_code": "UNAUTHENTICATED"}).close()
+    for talk in (invalid, foreign_owner, turned_away, expiring, kept_out, let_in_and_out, no_token):
         whole = total(talk)
         assert (whole.dropped, whole.refused, whole.errors) == (0, 0, 0)
 

@@ -119,13 +119,14 @@ class AccessAttempts:
         """
         world = self.world
         self._must_show_token(user, "stop", "stops runs", "stop")
+        token = world.call(self._invalid_token(user, kind))
         self.own.prove("stop", user)
         question = world.ask(user, LONG)
         world.wait_for_first_event(question)
         if question.over:
             raise NotExercised(f"{user}'s run ended before it could be stopped with {kind}")
         self._stopped_at = time.monotonic()
-        world.call(self._send_with("stop", user, kind, question, {"run": question.run}))
+        world.call(self._send("stop", question, token, kind, {"run": question.run}))
 
     def approve_with(self, user: str, kind: str) -> None:
         """What the user is asked is approved with an invalid token, after they have approved with a valid one.
@@ -134,14 +135,13 @@ class AccessAttempts:
         """
         world = self.world
         self._must_show_token(user, "respond", "answers what users are asked", APPROVAL)
+        token = world.call(self._invalid_token(user, kind))
         self.own.prove("respond", user)
         world.ask(user, APPROVAL)
         question = self.own.approvals.asked(user)
         session, events = world.session_of(question), len(question.events)
         answer = session.answer_to(question, approves=True)
-        status = world.call(
-            self._send_with("respond", user, kind, question, answer, input=answer["input"], approves=True)
-        )
+        status = world.call(self._send("respond", question, token, kind, answer, input=answer["input"], approves=True))
         if status in _SUCCESS:  # it may take effect a little later
             world.call(session.inbox.until(lambda: len(question.events) > events, world.budgets.refusal_s))
 
@@ -166,10 +166,9 @@ class AccessAttempts:
         if not session.shows_token(what):
             raise NotExercised(f"{name} {does} by requests that do not carry the token of their user")
 
-    async def _send_with(
-        self, what: str, user: str, kind: str, question: UserRequest, values: Mapping[str, Any], **kept: Any
+    async def _send(
+        self, what: str, question: UserRequest, token: Token, kind: str, values: Mapping[str, Any], **kept: Any
     ) -> int:  # fmt: skip
-        token = await self._invalid_token(user, kind)
         try:
             return await self.world.session_of(question).send_unwelcome(what, question, token, kind, values, **kept)
         except NotConnected as error:
