@@ -47,7 +47,8 @@ APPS = {
     "langgraph": App(18831, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
     # Eight tools one after the other take more steps than the server allows a run that sets no limit: CONTENT-4.
     "langgraph-sse": App(18832, ("langgraph-cli[inmem]==0.4.40", "langchain==1.5.2", "pyjwt"), "BLOCKED"),
-    # It looks at no audience, and at a token once: REFUSAL-1 and -3. A failing agent's workflow completes: LIFECYCLE-2.
+    # It looks at a token once: REFUSAL-3. Broken JSON ends a connection without a close frame: CONNECTION-3 and
+    # REFUSAL-4. It waits for ever for a silent model: LIFECYCLE-2. Half an answer counts as a whole one: LIFECYCLE-7.
     "agno": App(
         18721, ("agno[os]==3.1.10", "openai", "sqlalchemy", "greenlet", "pyjwt"), "BLOCKED", "agno/script.toml"
     ),

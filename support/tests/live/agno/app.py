@@ -57,7 +57,8 @@ worker = Agent(
 )  # fmt: skip
 flow = Workflow(id="live", name="live", db=db, steps=[Step(name="work", agent=worker)], telemetry=False)
 authorization = AuthorizationConfig(
-    verification_keys=[os.environ["LIVE_SECRET"]], algorithm="HS256", user_isolation=True
+    verification_keys=[os.environ["LIVE_SECRET"]], algorithm="HS256", user_isolation=True, verify_audience=True,
+    audience="os1",
 )  # fmt: skip
 agent_os = AgentOS(
     id="os1", agents=[worker], workflows=[flow], telemetry=False, db=db, authorization=True,
