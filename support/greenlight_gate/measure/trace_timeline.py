@@ -11,7 +11,18 @@ from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
-from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Cut, Opened, Received, Sent, Stalled, to_be_refused
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Closed,
+    Cut,
+    Expect,
+    Opened,
+    Received,
+    Sent,
+    Stalled,
+    to_be_refused,
+)
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
@@ -21,9 +32,12 @@ _OLDEST_S = 10.0
 
 
 class _State:
-    """One connection. `provoked`: the suite gave the backend a reason to complain or to close it."""
+    """One connection. `provoked`: the suite gave the backend a reason to complain or to close it.
 
-    __slots__ = ("asked", "cut", "open", "provoked", "slowed", "user", "welcome")
+    `to_fail`: the latest request was sent to fail.
+    """
+
+    __slots__ = ("asked", "cut", "open", "provoked", "slowed", "to_fail", "user", "welcome")
 
     def __init__(self, user: str) -> None:
         self.user = user
@@ -32,7 +46,12 @@ class _State:
         self.provoked = False
         self.cut = False
         self.slowed = False
+        self.to_fail = False
         self.asked: dict[int, RunTrack] = {}
+
+
+def _is_to_fail(expect: Expect | None) -> bool:
+    return expect is not None and expect.end is EventKind.FAILED
 
 
 class TraceTimeline:
@@ -108,8 +127,7 @@ class TraceTimeline:
             track.wait(outcome.at + self.epoch_s)
             return
         if outcome.ended_by is EventKind.FAILED:
-            at, expect = outcome.at + self.epoch_s, outcome.request.expect
-            wanted = expect is not None and expect.end is EventKind.FAILED
+            at, wanted = outcome.at + self.epoch_s, _is_to_fail(outcome.request.expect)
             window = self.timeline.window(at)
             self._error(self._state(outcome.connection), "agent_failed", at, window, wanted=wanted)
         self._over(outcome.request.n, track)
@@ -164,7 +182,8 @@ class TraceTimeline:
             if isinstance(part, Event):
                 self._event(part, connection, at, window)
             elif isinstance(part, Control) and part.name == "error":
-                self._error(self._state(connection), f"error {part.values.get('code')}", at, window)
+                state = self._state(connection)
+                self._error(state, f"error {part.values.get('code')}", at, window, wanted=state.to_fail)
 
     def _event(self, event: Event, connection: str, at: float, window: TimeWindow) -> None:
         timeline, kind = self.timeline, event.kind
@@ -213,6 +232,7 @@ class TraceTimeline:
             state.slowed = True
         if sent.what != "start" or sent.foreign:
             return
+        state.to_fail = _is_to_fail(sent.expect)
         window.asked += 1
         timeline = self.timeline
         timeline.busy += 1

@@ -9,6 +9,8 @@ from greenlight_gate.trace import Cut
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
 
+REFUSED = {"type": "error_message", "error_code": "BAD_REQUEST", "error_message": "not that"}
+
 
 def timeline_of(talk: Talk, timeline: Timeline | None = None) -> Timeline:
     timeline = timeline or Timeline(0.0)
@@ -63,7 +65,7 @@ def test_a_channel_that_ends_in_order_is_held_against_it_only_where_something_is
 
 
 def test_what_the_suite_provokes_is_not() -> None:
-    invalid = Talk().open().send("invalid").frame({"type": "error", "code": "bad"}).close("server", 1007)
+    invalid = Talk().open().send("invalid").frame(REFUSED).close("server", 1007)
     foreign_owner = Talk().open(unwelcome="no token", ready=False).close("server", 4401)
     turned_away = Talk().close("server", None, during="handshake", status=401, unwelcome="no token", user="Eve")
     expiring = asked_with_an_end().close("server", 4401)
@@ -95,6 +97,9 @@ def test_a_failure_counts_unless_it_was_asked_for() -> None:
 
     assert total(asked().started().failed().close()).errors == 1
     assert total(asked(wanted).started().failed().close()).errors == 0
+    # A stream may say so in place of its events.
+    assert total(asked(wanted).frame(REFUSED).close()).errors == 0
+    assert total(asked().frame(REFUSED).close()).errors == 1
 
 
 def test_tracks_show_tools_silences_and_findings() -> None:
