@@ -86,7 +86,7 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         return _of_ours(record)
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
-        return f"-> {record.what}", text
+        return f"-> {record.what}", f"with {record.unwelcome}: {text}" if record.unwelcome else text
     if isinstance(record, Received):
         return _received(record, reading)
     return _beside(record)

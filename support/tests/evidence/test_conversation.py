@@ -28,6 +28,11 @@ def test_a_whole_answer() -> None:
     ]
 
 
+def test_a_stop_with_an_invalid_token_says_what_is_wrong_with_it() -> None:
+    line = table(asked().started().send("stop", run="r1", unwelcome="no token"))[-1]
+    assert line.split(maxsplit=3)[3].split() == ["->", "stop", "with", "no", "token:", "{}"]
+
+
 def test_a_call_to_the_model_is_shown_with_what_became_of_it() -> None:
     talk = asked().started().failed().model_call("unfinished", fault="cut", said="There is").model_call("finished")
 
