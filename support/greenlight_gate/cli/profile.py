@@ -176,6 +176,7 @@ def _capture(file: Path, url: str, asked: str) -> int:
             taken = capture_of(recording(file, "a HAR file"), redaction, url)
             lines = taken.lines
             said = f"{taken.frames} frames on {taken.connections} connections, {taken.credentials} credentials replaced"
+            said += f". For [connection] of the profile, the path: {taken.opened}" if taken.opened else ""
     except CaptureError as error:
         raise Misconfigured(f"{file}: {error}") from error
     sys.stdout.write("".join(f"{line.decode()}\n" for line in lines))

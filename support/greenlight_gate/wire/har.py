@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -85,12 +85,16 @@ _decoder = msgspec.json.Decoder(_Har, strict=False)
 
 
 class HarCapture(NamedTuple):
-    """The lines of a capture, how many connections and frames they hold, and how many credentials were replaced."""
+    """The lines of a capture, how many connections and frames they hold, and how many credentials were replaced.
+
+    `opened`: of WebSockets, the paths that were opened, each with the names in its query; "" for none.
+    """
 
     lines: list[bytes]
     connections: int
     frames: int
     credentials: int
+    opened: str = ""
 
 
 class _Frame(NamedTuple):
@@ -135,7 +139,9 @@ def capture_of(har: bytes, redact: Redact, url: str = "") -> HarCapture:
     # All lines at once: what is looked for are many forms of each credential.
     lines = replace(b"\n".join(_line(frame, frames[0].at, credentials, replace) for frame in frames)).split(b"\n")
     connections = len({frame.connection for frame in frames})
-    return HarCapture(lines, connections, len(frames), len(credentials.found))
+    opened = dict.fromkeys(map(_opened, entries)) if _is_socket(entries[0]) else ()
+    said = replace("; ".join(opened).encode()).decode()
+    return HarCapture(lines, connections, len(frames), len(credentials.found), said)
 
 
 def _entries(har: bytes) -> list[_Entry]:
@@ -198,6 +204,12 @@ def _with_bodies(streams: list[_Entry]) -> list[_Entry]:
 
 def _path(entry: _Entry) -> str:
     return urlsplit(entry.request.url).path or "/"
+
+
+def _opened(entry: _Entry) -> str:
+    """The path of a connection, and the names in its query: values may be credentials."""
+    names = [name for name, _ in parse_qsl(urlsplit(entry.request.url).query, keep_blank_values=True)]
+    return f"{_path(entry)} (query: {', '.join(names)})" if names else _path(entry)
 
 
 def _streams(asked: list[_Entry], entries: list[_Entry]) -> Iterator[_Frame]:

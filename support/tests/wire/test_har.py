@@ -95,6 +95,7 @@ def test_a_credential_is_replaced_in_every_frame_that_holds_it(secret: str, argu
 
     text = b"\n".join(found.lines).decode()
     raw = [base64.b64decode(frame["data"]) for line in found.lines if (frame := json.loads(line))["kind"] == "binary"]
+    assert secret not in found.opened
     assert (secret in text, secret.encode() in raw[0], text.count("[token of ") >= 3) == (False, False, True)
     assert (inside not in text) or arguments == {}
     assert found.credentials >= 1
@@ -115,6 +116,15 @@ def test_a_credential_is_replaced_in_every_frame_that_holds_it(secret: str, argu
 )  # fmt: skip
 def test_members_of_frames_are_credentials_by_their_names(way: str, frame: Any, shown: Any) -> None:
     assert frames(har(message(json.dumps(frame, separators=(",", ":")), way)))[0]["data"] == shown
+
+
+def test_it_says_what_was_opened_without_the_values_of_its_query() -> None:
+    url = f"wss://chat.example/chat/0123456789abcdefghij/?EIO=4&sid={UUID}&api_key=s3cret-of-query"
+    found = taken(har(message("x"), url=url))
+
+    assert found.opened.endswith("/ (query: EIO, sid, api_key)")
+    assert found.opened.startswith("/chat/[token of ")
+    assert taken(har(message("x"))).opened == "/ws"
 
 
 def test_ids_in_the_query_are_kept() -> None:
