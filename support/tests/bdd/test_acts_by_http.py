@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.bdd.actions.access import AccessAttempts
+from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
 from greenlight_gate.bdd.actions.invalid_messages import InvalidMessages
 from greenlight_gate.bdd.matchers.observable import NotExercised
@@ -63,6 +64,29 @@ BY_HTTP = """
 [send.start]
 http = { path = "/threads", json = { request = "{request}", prompt = "{prompt}", thread = "{thread}" } }
 """
+ASKS = """
+[[event]]
+when = { type = "asks" }
+is = "input_requested"
+text = "text"
+input = "input"
+tool = "tool"
+choices = "choices"
+[[event]]
+when = { type = "runs" }
+is = "tool_executing"
+tool = "tool"
+[[event]]
+when = { type = "ran" }
+is = "tool_completed"
+tool = "tool"
+text = "text"
+[send.respond]
+http = { path = "/runs/{run}/input", json = { choice = "{choice}" } }
+[choices]
+approve = "yes"
+deny = "no"
+"""
 SUBSCRIBES = """
 [[send.start]]
 http.path = "/threads"
@@ -76,6 +100,11 @@ PROMPTS = """
 ask = "Who are you?"
 contains = ["a server"]
 thinking = false
+[prompts.approval]
+ask = "Switch the lamp on, if I say yes."
+contains = ["a server"]
+thinking = false
+tools = ["lamp"]
 [prompts.long_running]
 ask = "Think until you are stopped."
 contains = ["a server"]
@@ -124,7 +153,9 @@ class Beside:
         if not status:
             return
         await wire.respond_json(f"{status} Whatever", {"run": run})
-        if status == 200 and run in self.runs:
+        if status == 200 and wire.path.endswith("/input") and run in self.runs:
+            await self._go_on(self.wires[owner], body["choice"] == "yes", self.runs.pop(run)[1])
+        elif status == 200 and run in self.runs:
             del self.runs[run]
             await self.wires[owner].say({"type": "stopped", **ids})
 
@@ -133,9 +164,17 @@ class Beside:
         ids = {"run": run, "request": said["request"], "thread": said["thread"] or f"thread-{run}"}
         self.runs[run] = user, ids
         await wire.say({"type": "started", **ids})
-        if "until you are stopped" not in said["prompt"]:
+        if "if I say yes" in said["prompt"]:
+            asks = {"text": "May I?", "input": f"of-{run}", "choices": ["yes", "no"]}
+            await wire.say({"type": "asks", "tool": "lamp", **asks, **ids})
+        elif "until you are stopped" not in said["prompt"]:
             del self.runs[run]
             await wire.say({"type": "final", "answer": "I am a server.", **ids})
+
+    async def _go_on(self, wire: Wire, approved: bool, ids: dict[str, str]) -> None:
+        for what in ("runs", "ran") if approved else ():
+            await wire.say({"type": what, "tool": "lamp", "text": "It is on.", **ids})
+        await wire.say({"type": "final", "answer": "I am a server.", **ids})
 
 
 def _user_of(token: str) -> str:
@@ -261,6 +300,20 @@ def test_a_stop_without_a_token_that_is_obeyed_is_found(tmp_path: Path) -> None:
         list(map(again.feed, records))
         again.finish()
         assert {finding.rule for finding in again.findings} == {"REFUSAL-1"}
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(401, False), (405, False), (202, False), (200, True)])
+def test_an_approval_without_a_token_is_judged_by_what_the_tool_does(
+    tmp_path: Path, status: int, accepted: bool
+) -> None:
+    with world(tmp_path, Beside(without_token=status), f"{PROFILE}{ASKS}") as here:
+        here.connect("Ada")
+        access = AccessAttempts(here)
+        access.approve_with("Ada", "no token")
+        Approvals(here).answer("Ada", approves=False)
+        assert access.gave_access("Ada") is accepted
+        assert rules(here) == ({"REFUSAL-1"} if accepted else set())
+        assert Approvals(here).runs_without_asking("Ada") == int(accepted)
 
 
 FRAME = '[send.stop]\ntype = "stop"\nrun = "{run}"\n'
