@@ -75,6 +75,7 @@ session = "{thread}"
 [controls.restored]
 when = { type = "restored" }
 """
+LONG = "Think for long."
 PROMPTS = """
 [prompts.without_tool]
 ask = "Who are you?"
@@ -92,7 +93,8 @@ class Rooms:
 
     With "looks", who restores a session receives the answer that is in progress there as well.
 
-    With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well;
+    With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well
+    ("joins for long": if that would take as long);
     with "queues", others are refused once it has ended; with "closes", by a close. With "request", who sends the id of
     an earlier request receives what answered that, whoever has sent it; with "text", only for the same text. With
     "flow", only requests to another user's flow are refused.
@@ -124,7 +126,7 @@ class Rooms:
         named = said.get("session") or said.get("thread") or session
         self.came.append((said["type"], named == session))
         if named != session and not self._is_open(said, session):
-            await self._refuse(named, session)
+            await self._refuse(said, named, session)
             await self._end(named, "final")
         elif said["type"] == "restore":
             await self.wires[session].say({"type": "restored"})
@@ -140,13 +142,14 @@ class Rooms:
             self.runs[named] = self.answers[said["request"]] = run
             self.texts[said["request"]] = said["prompt"]
             await self.wires[session].say({"type": "started", **run})
-            if said["prompt"] != "Think for long.":
+            if said["prompt"] != LONG:
                 await self._end(named, "final")
             elif self.long_s is not None:
                 self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
 
-    async def _refuse(self, named: str, session: str) -> None:
-        if "joins" in self.open_to_all and named in self.runs:
+    async def _refuse(self, said: dict[str, Any], named: str, session: str) -> None:
+        joins = "joins" in self.open_to_all or ("joins for long" in self.open_to_all and said.get("prompt") == LONG)
+        if joins and named in self.runs:
             self.joined[named] = self.wires[session]
         if "queues" in self.open_to_all:
             await asyncio.gather(*self.at_work)
@@ -253,7 +256,7 @@ def test_another_users_session_is_tried_with_what_else_is_the_attackers_own_whil
     with world(tmp_path, rooms, FLOWS) as here:
         here.wait(here.ask("Ada", "without_tool"))
         ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
-        assert rooms.came.count(("ask", False)) == 2
+        assert rooms.came.count(("ask", False)) == 4
         assert ("ISOLATION-2", "agent_started") in found(here)
 
 
@@ -262,7 +265,7 @@ def test_a_server_that_looks_at_all_that_a_request_names_is_not_accused(tmp_path
     with world(tmp_path, rooms, FLOWS, budget_s=PATIENT_S) as here:
         asking(here)
         ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
-        assert rooms.came.count(("ask", False)) == 4
+        assert rooms.came.count(("ask", False)) == 6
         assert found(here) == set()
 
 
@@ -298,8 +301,9 @@ def test_a_user_whose_attempt_was_refused_by_a_close_connects_again(tmp_path: Pa
         assert found(here) == set()
 
 
-def test_the_running_answer_of_a_conversation_in_which_another_user_asks_is_found(tmp_path: Path) -> None:
-    with world(tmp_path, Rooms("joins", long_s=1.0)) as here:
+@pytest.mark.parametrize("how", ["joins", "joins for long"])
+def test_the_running_answer_of_a_conversation_in_which_another_user_asks_is_found(tmp_path: Path, how: str) -> None:
+    with world(tmp_path, Rooms(how, long_s=1.0)) as here:
         asking(here)
         assert found(here) == set()
         ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
@@ -312,7 +316,7 @@ def test_a_refusal_may_wait_for_the_end_of_the_running_answer(tmp_path: Path) ->
     with world(tmp_path, rooms, budget_s=PATIENT_S, refusal_s=HASTY_S) as here:
         here.wait(here.ask("Ada", "without_tool"))
         ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
-        assert rooms.came.count(("ask", False)) == 1
+        assert rooms.came.count(("ask", False)) == 2
         assert found(here) == set()
         assert here.asking("Ada").answer == "I am a room."
 

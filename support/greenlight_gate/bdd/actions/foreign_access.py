@@ -6,6 +6,7 @@ the other user has done the same with their own: a backend that refuses both has
 
 import time
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from greenlight_gate.bdd.actions.approvals import Approvals
@@ -68,17 +69,22 @@ class ForeignAccess:
                 self._reach(user, "start", before, prompt=text, **own)
 
     def ask_while_answered(self, owner: str, user: str, prompt: str) -> None:
-        """The user sends requests in another user's conversation, in which the owner's next question is answered."""
+        """The user sends requests in another user's conversation, in which the owner's next question is answered.
+
+        Each beside a question of its own, and first what takes as long as that: where the end of one stream ends the
+        other, or the next stream takes its place, a short answer might be over before more of the owner's has come.
+        """
         self.prove("start", owner, user)
         world, before, tried = self.world, self.world.last(owner), False
-        for own in self._own_beside_conversation(user, before):
+        same = world.suite.target.question(prompt, world.canary(user))
+        texts = dict.fromkeys((same, *self._curious_questions(user)))
+        for own, text in product(self._own_beside_conversation(user, before), texts):
             world.wait(world.asking(owner))
             answering = world.ask(owner, prompt, follow=before)
             world.wait_for_first_event(answering)
-            for text in self._curious_questions(user):
-                if not answering.over:
-                    self._reach(user, "start", before, behind=answering, prompt=text, **own)
-                    tried = True
+            if not answering.over:
+                self._reach(user, "start", before, behind=answering, prompt=text, **own)
+                tried = True
         if not tried:
             raise NotExercised(f"{owner}'s run ended before {user} could ask in its conversation")
 
