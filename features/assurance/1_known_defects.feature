@@ -254,6 +254,7 @@ Feature: Every known defect blocks the release
         | signature_not_checked_of_an_approval    | The signature of the token is not checked where a tool is approved.                                   | REFUSAL-1   | A connection, or a request, without a valid token is refused.                       |
         | expired_token_accepted_of_a_stop        | An expired token is accepted where a run is stopped.                                                  | REFUSAL-1   | A connection, or a request, without a valid token is refused.                       |
         | expired_token_accepted_of_an_approval   | An expired token is accepted where a tool is approved.                                                | REFUSAL-1   | A connection, or a request, without a valid token is refused.                       |
+        | refused_question_kept                   | A question that is refused in another user's conversation is kept there.                              | ISOLATION-1 | Nothing on a user's connection contains another user's canary.                      |
 
   Rule: A release that fails across replicas is blocked
 

@@ -154,7 +154,7 @@ _BY_SCENARIO = {
         token_cache_ignores_expiry""",
     "security/3: A question with another user's id does not reach that user's data": "user_id_from_client_trusted",
     "security/3: A question in another user's conversation is refused": """
-        foreign_thread_accepted session_cache_keyed_by_thread_only""",
+        foreign_thread_accepted session_cache_keyed_by_thread_only refused_question_kept""",
     "security/3: A question in another user's conversation is refused while its owner is answered there": """
         running_answer_shown_to_any_asker""",
     "security/3: Restoring another user's conversation is refused while its owner is answered there": """

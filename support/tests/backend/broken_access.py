@@ -107,6 +107,16 @@ def in_her_thread(message: Callable[[str], Event]) -> Scenario:
     return scenario
 
 
+def her_question_before(url: str) -> Seen:
+    """Dmitri has asked in Cleo's thread, and was refused; then she asks there what she has asked before."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        thread_id = cleo.run(SUM)[0]["thread_id"]
+        dmitri.send({"type": "start_agent", "payload": {"user_request": "Who is Dmitri?", "thread_id": thread_id}})
+        assert dmitri.read()["error_code"] == "FORBIDDEN_THREAD"
+        cleo.ask("What was my previous question?", thread_id=thread_id)
+        return shown_to(cleo.read_run())
+
+
 def in_her_thread_once_she_left(url: str) -> Seen:
     """Cleo has asked and disconnected; then Dmitri restores her thread."""
     with tab(url, "dmitri") as dmitri:
@@ -299,6 +309,7 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         ),
         lambda seen: seen.events[0]["seq"] == 7 and answered(lambda text: SUM in text)(seen) if seen.events else False,
     ),
+    "refused_question_kept": (her_question_before, answered(lambda text: "Dmitri" in text)),
     "running_answer_shown_to_any_asker": (
         while_she_is_answered(
             lambda thread_id: {"type": "start_agent", "payload": {"user_request": SUM, "thread_id": thread_id}}

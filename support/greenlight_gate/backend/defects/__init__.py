@@ -19,6 +19,7 @@ from greenlight_gate.backend.defects import (
     security_access,
     security_channel,
     security_requests,
+    security_threads,
     stack,
     stress,
 )
@@ -44,6 +45,7 @@ FAMILIES = (
     security_access,
     security_channel,
     security_requests,
+    security_threads,
     stack,
     stress,
 )

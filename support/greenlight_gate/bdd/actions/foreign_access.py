@@ -61,12 +61,20 @@ class ForeignAccess:
     # What another user tries -------------------------------------------------------------------------------------
 
     def ask_in_conversation_of(self, owner: str, user: str) -> None:
-        """The user sends requests in another user's conversation."""
+        """The user sends requests in another user's conversation, of which nothing may stay there.
+
+        So its owner, if still connected, then asks what the question before was.
+        """
         self.prove("start", owner, user)
+        world = self.world
+        before = world.last(owner)
         for text in self._curious_questions(user):
-            before = self.world.last(owner)
             for own in self._own_beside_conversation(user, before):
                 self._reach(user, "start", before, prompt=text, **own)
+        # The prompt says what that was.
+        is_usable = world.prompt_of(before) == "with_tool" and world.suite.target.lacks("follow_up") is None
+        if is_usable and world.is_connected(before):
+            world.wait(world.ask(owner, "follow_up", follow=before))
 
     def ask_while_answered(self, owner: str, user: str, prompt: str) -> None:
         """The user sends requests in another user's conversation, in which the owner's next question is answered.
