@@ -105,9 +105,9 @@ SERVERS = {
     # After the error that ends a run it says that the run has finished: LIFECYCLE-2. It shows half an answer as a whole
     # one: LIFECYCLE-7. A stream that is closed as its model is asked leaves that call under way: LIFECYCLE-8.
     "langflow": Server("langflow", 18768, "BLOCKED", _LIVE, _LIVE, script="reference", target="langflow/target.toml"),
-    # Any key stops any run: REFUSAL-2. What a run sends after its stream was cut comes on the next stream of its chat:
-    # LIFECYCLE-1, PAIRING-1, CONTENT-4; so does what is answered to another user who names that chat: ISOLATION-1. Half
-    # an answer counts as a whole one: LIFECYCLE-7.
+    # No key is needed to stop a run: REFUSAL-1 and -2. What a run sends after its stream was cut comes on the next one
+    # of its chat: LIFECYCLE-1, PAIRING-1, CONTENT-4; so does what is answered to another user who names that chat:
+    # ISOLATION-1. Half an answer counts as a whole one: LIFECYCLE-7.
     "flowise": Server(
         "flowise", 18770, "BLOCKED", {**_LIVE, **_KEYS}, {**_LIVE, **_KEYS}, script="reference",
         target="flowise/target.toml",
