@@ -70,10 +70,15 @@ def test_no_rule_is_sampled_away(changing: Changing, defect: str, rule: str) -> 
     assert rule in {offence.finding.rule for offence in came.offences}
 
 
-def test_nothing_is_answered_on_a_channel_that_has_ended(changing: Changing) -> None:
+def test_an_answer_whose_channel_has_ended_is_not_whole(changing: Changing) -> None:
     with changing.broken("channel_ends_with_an_answer") as broken:
         came = run(plan_for(broken.http_url, 2, runs_each=2, budgets=IMPATIENT))
-    assert (came.connections_made, came.runs) == (2, 2)
+    assert (came.connections_made, came.asked, came.runs, came.counts) == (
+        2,
+        2,
+        0,
+        {"LIFECYCLE-2": 2},
+    )
 
 
 def test_a_user_who_reads_nothing_hurts_nobody(backend: BackendProcess) -> None:

@@ -7,10 +7,8 @@ from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.channel import ChannelConnection
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
-from greenlight_gate.backend.event_log import Journal
-from greenlight_gate.backend.frames import STARTED, Outgoing
+from greenlight_gate.backend.frames import COMPLETED, STARTED, Outgoing
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.runs import AgentRun
 
 _NUMBER_OF_ID = re.compile(rb"^(id: .*:)(\d+)$", re.MULTILINE)
 
@@ -42,12 +40,13 @@ def channel_mixes_users(hub: Hub, event: Outgoing, recipients: list[Subscriber])
     return list(dict.fromkeys([*recipients, *channels[-1:]]))
 
 
-@defect("ended", "SCENARIOS")
-async def channel_ends_with_an_answer(run: AgentRun, journal: Journal) -> None:
-    """The channel ends with the first answer, as a stream of one request would, though the user stays."""
-    del journal
-    if isinstance(run.connection, ChannelConnection):
-        run.connection.close(1000)
+@defect("delivery", "LIFECYCLE-2", "CONNECTION-3")
+def channel_ends_with_an_answer(connection: ServedConnection, event: Outgoing) -> list[Outgoing]:
+    """The channel ends with the first answer, in place of its last event, though the user stays."""
+    if not isinstance(connection, ChannelConnection) or event.kind != COMPLETED:
+        return [event]
+    connection.close(1000)
+    return []
 
 
 @defect("taken", "CONNECTION-1")
