@@ -170,7 +170,8 @@ class Closed(Record, frozen=True):
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
     `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`,
     `traceparent`, `foreign`, `behind`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`:
-    the upgrade was waited for in vain.
+    the upgrade was waited for in vain. `unreachable`: nothing accepts connections at the address, which says nothing
+    of whose connection would be accepted.
     """
 
     by: str
@@ -184,6 +185,7 @@ class Closed(Record, frozen=True):
     headers: tuple[str, ...] = ()
     body: str = ""
     unanswered: bool = False
+    unreachable: bool = False
     traceparent: str = ""
     foreign: str = ""
     behind: str = ""

@@ -5,6 +5,7 @@ All methods run on the loop thread. Whatever happens becomes a record; so does e
 
 import asyncio
 import contextlib
+import errno
 import logging
 import ssl
 import time
@@ -60,6 +61,7 @@ from greenlight_gate.wire.reader import Reader
 from greenlight_gate.wire.templates import fill, holds
 
 _FLUSH_S = 0.25
+_UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
 _ERROR_STATUS = 400
 _CLOSE_S = 2.0
 _SHOWN_OF_INVALID = 2_000
@@ -261,11 +263,12 @@ class Session:
         reason = clean(said(error))
         status = error.status if isinstance(error, NotOpened | StepRefused) else None
         in_vain = isinstance(error, TimeoutError) or (isinstance(error, StepRefused) and error.unanswered)
+        unreachable = isinstance(error, OSError) and error.errno in _UNREACHABLE
         answer = error if isinstance(error, NotOpened) else NotOpened("")
         self.jar.take(answer.headers)
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, user=self.user, persona=self.persona, unanswered=in_vain,
+            reason=reason, user=self.user, persona=self.persona, unanswered=in_vain, unreachable=unreachable,
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
             traceparent=self._traceparent, foreign=self.naming.foreign, behind=self.naming.behind,
         )  # fmt: skip

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,7 +15,8 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.validation_session import SessionPlan
 
-from support.tests.bdd.worlds import world_of
+from support.tests.bdd.worlds import rules, world_of
+from support.tests.cli.process import environ, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer, Wire
 
@@ -232,6 +233,19 @@ def test_a_server_that_takes_another_cookie_is_found(tmp_path: Path, browser: Br
         access.connect_with("Ada", kind)
         assert not access.turned_away("Ada")
         assert {finding.rule for finding in here.findings} == {"REFUSAL-1"}
+
+
+@pytest.mark.parametrize("by_http", [False, True])
+def test_a_server_that_is_gone_has_let_nobody_in(tmp_path: Path, by_http: bool) -> None:
+    with ExitStack() as runs:
+        server = runs.enter_context(HostileServer(does.conversation(does.binary), does.health()))
+        url = server.url.replace("ws://", "http://") if by_http else server.url
+        path = target(tmp_path, url, profile="agent-events-sse" if by_http else "")
+        plan = SessionPlan(environment=str(path), output_dir=tmp_path / "reports", environ=environ())
+        with world_of(plan) as here:
+            runs.close()
+            AccessAttempts(here).connect_with("Ada", "no token")
+            assert rules(here) == {"CONNECTION-1"}
 
 
 def test_what_nobody_gave_is_not_tried(tmp_path: Path) -> None:

@@ -60,6 +60,13 @@ def test_whoever_comes_without_a_valid_pass_is_turned_away(talk: Talk) -> None:
     assert talk.whole() == []
 
 
+@pytest.mark.parametrize("values", [{"unwelcome": "no token"}, {"foreign": "Ada"}])
+def test_a_server_that_is_gone_has_refused_nobody(values: dict[str, str]) -> None:
+    gone = {"by": "nobody", "during": "handshake", "reason": "Connection refused", "user": "Bashir", **values}
+    assert Talk().add(Closed, "c1", unreachable=True, **gone).findings()[0].rule == "CONNECTION-1"
+    assert Talk().add(Closed, "c1", **{**gone, "unwelcome": "no token"}).findings()[0].rule == "REFUSAL-1"
+
+
 def test_what_another_user_has_is_refused() -> None:
     talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada").frame({**FORBIDDEN, "request_id": "q2"}, "c2")
     talk.send("restore", "c2", thread="t1", last_seq=0, foreign="Ada").frame(FORBIDDEN, "c2")

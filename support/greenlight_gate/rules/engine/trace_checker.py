@@ -377,9 +377,9 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     for text in (closed.reason, *closed.headers, closed.body):
         checker.searched(text.encode(errors="surrogatepass"), where, closed.n)
     if in_handshake:
-        if closed.unwelcome:
+        if closed.unwelcome and not closed.unreachable:
             checker.unwelcome(closed.unwelcome, closed.n)
-        if closed.foreign:
+        if closed.foreign and not closed.unreachable:
             checker.opened_for(_by_opening(checker, closed, "a conversation"))
         checker.refused(closed.status, closed.reason, closed.n, unanswered=closed.unanswered)
     elif closed.abandoned:
