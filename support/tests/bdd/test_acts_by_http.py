@@ -184,6 +184,17 @@ def _user_of(token: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
 
 
+def rules_of_the_trace(here: World) -> set[str]:
+    """The rules with findings, once the trace has ended and is judged again."""
+    assert here.recorder.path is not None
+    here.recorder.finish()
+    header, records = read_trace(here.recorder.path.read_bytes().splitlines())
+    again = TraceChecker(here.suite.profile, here.budgets, header.epoch_s)
+    list(map(again.feed, records))
+    again.finish()
+    return {finding.rule for finding in again.findings}
+
+
 @contextmanager
 def world(folder: Path, server: Beside, profile: str = PROFILE) -> Iterator[World]:
     """A World against the server; nobody is connected yet."""
@@ -231,13 +242,7 @@ def test_a_stop_of_anothers_run_has_to_be_refused(tmp_path: Path, status: int, b
         assert rules(here) == broken
         assert access.has_reached("Bashir") == bool(broken)
         assert [body["by"] for _, body in server.asked][-2:] == ["u-bashir", "u-ada"]
-        assert here.recorder.path is not None
-        here.recorder.finish()
-        header, records = read_trace(here.recorder.path.read_bytes().splitlines())
-        again = TraceChecker(here.suite.profile, here.budgets, header.epoch_s)
-        list(map(again.feed, records))
-        again.finish()
-        assert {finding.rule for finding in again.findings} == broken
+        assert rules_of_the_trace(here) == broken
 
 
 def test_a_success_without_an_effect_is_a_refusal_where_the_profile_says_so(tmp_path: Path) -> None:
@@ -293,13 +298,7 @@ def test_a_stop_without_a_token_that_is_obeyed_is_found(tmp_path: Path) -> None:
     with world(tmp_path, Beside(without_token=200)) as here:
         assert tried_without_token(here).gave_access("Ada") is True
         assert rules(here) == {"REFUSAL-1"}
-        assert here.recorder.path is not None
-        here.recorder.finish()
-        header, records = read_trace(here.recorder.path.read_bytes().splitlines())
-        again = TraceChecker(here.suite.profile, here.budgets, header.epoch_s)
-        list(map(again.feed, records))
-        again.finish()
-        assert {finding.rule for finding in again.findings} == {"REFUSAL-1"}
+        assert rules_of_the_trace(here) == {"REFUSAL-1"}
 
 
 @pytest.mark.parametrize(("status", "accepted"), [(401, False), (405, False), (202, False), (200, True)])
