@@ -41,10 +41,15 @@ BACKENDS = {
     ),
 }  # fmt: skip
 TOO_BUSY = "this machine was too busy to measure latency"
-# Where each press of Tab leads: only what can be seen, and in the order in which it is read.
+# Where each press of Tab leads: only what can be seen, and in the order in which it is read. A part that scrolls by
+# itself counts as one place: the browser moves what has the focus to the middle of it, and so back up the page.
 TABS = """() => {
-  const at = document.activeElement.getBoundingClientRect();
-  return [document.activeElement.tagName, Math.round(at.top + scrollY), at.width > 0];
+  const at = document.activeElement;
+  let place = at;
+  const scrolls = (e) => e.scrollHeight > e.clientHeight && /auto|scroll/.test(getComputedStyle(e).overflowY);
+  for (let around = at; around && around !== document.body; around = around.parentElement)
+    if (scrolls(around)) place = around;
+  return [at.tagName, Math.round(place.getBoundingClientRect().top + scrollY), at.getBoundingClientRect().width > 0];
 }"""
 
 
