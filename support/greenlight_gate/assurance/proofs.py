@@ -156,7 +156,7 @@ _BY_SCENARIO = {
     "security/3: A question in another user's conversation is refused": """
         foreign_thread_accepted session_cache_keyed_by_thread_only refused_question_kept""",
     "security/3: A question in another user's conversation is refused while its owner is answered there": """
-        running_answer_shown_to_any_asker""",
+        running_answer_shown_to_any_asker question_refused_meanwhile_kept running_answer_doubled_by_any_asker""",
     "security/3: Restoring another user's conversation is refused while its owner is answered there": """
         running_answer_restored_by_any_user""",
     "security/3: Restoring another user's conversation is refused": """

@@ -3,11 +3,13 @@
 The ways of a profile are a status, a close code, an error, or a new and empty thread.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from greenlight_gate.events import Control, Event, EventKind, Ignored, Reading
+from greenlight_gate.rules.content import shown
 from greenlight_gate.rules.engine.asked_input import Intruder
+from greenlight_gate.rules.engine.disturbed_answers import TIMES, DisturbedAnswers
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import RefusalKinds
@@ -21,6 +23,8 @@ _MOST_INVALID = 64
 _REFUSED = range(400, 500)
 _SUCCESS = range(200, 300)
 _UNAVAILABLE = 503
+_FAILED = range(500, 600)
+_INTERNAL_ERROR = "-32603"  # of JSON-RPC
 _REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
 _TRY_AGAIN_LATER = 1013
 
@@ -88,8 +92,8 @@ class ForeignAttempt(NamedTuple):
     `claims`: the user id of another user that the request names as the sender. `by_opening`: the connection itself
     names what is another user's, so that one which shows nothing of it is a fresh one. `by_event_id`: by the id of an
     event, which says nothing of a conversation, so that any error of the client's and the lack of a stream will do.
-    `busy`: its owner is answered there, so that any error or close that says no will do: a server may say that it is
-    busy before it looks whose the conversation is.
+    `behind`: the request of its owner that is answered there, so that any error or close that says no will do: a server
+    may say that it is busy before it looks whose the conversation is.
     """
 
     n: int
@@ -100,15 +104,21 @@ class ForeignAttempt(NamedTuple):
     claims: str | None = None
     by_opening: bool = False
     by_event_id: bool = False
-    busy: bool = False
+    behind: str = ""
 
     def may_get(self, status: int) -> bool:
         """Whether the server may say with this HTTP status that it is busy."""
-        return self.busy and (status in _REFUSED or status == _UNAVAILABLE)
+        return bool(self.behind) and (status in _REFUSED or status == _UNAVAILABLE)
+
+    def may_say(self, error: Mapping[str, Any]) -> bool:
+        """Whether the server may say with this error that it is busy, and not that it has failed."""
+        code = str(error.get("code"))
+        failed = code == _INTERNAL_ERROR or (code.isdecimal() and int(code) in _FAILED and int(code) != _UNAVAILABLE)
+        return not failed and self.may_get(error.get("status", _REFUSED[0]))
 
     def may_end(self, code: int | None) -> bool:
         """Whether the server may say with this close code that it is busy."""
-        return self.busy and (_says_no(code) or code == _TRY_AGAIN_LATER)
+        return bool(self.behind) and (_says_no(code) or code == _TRY_AGAIN_LATER)
 
 
 class ForeignAttempts:
@@ -140,8 +150,7 @@ class ForeignAttempts:
         if attempt is None:
             return False
         self._open.remove(attempt)
-        is_busy = attempt.may_get(error.values.get("status", _REFUSED[0]))
-        if not (attempt.by_event_id or is_busy or self.ways.has_answer(error.values)):
+        if not (attempt.by_event_id or attempt.may_say(error.values) or self.ways.has_answer(error.values)):
             self._object(attempt, f"error {error.values.get('code')}", n)
         return True
 
@@ -262,6 +271,19 @@ def on_foreign_answer(run: RunState, intruder: Intruder, came: str, n: int, repo
         return
     came = f"{came} after an answer of {intruder.user}"
     report("REFUSAL-2", expected, came, intruder.n, n, run=run, about=intruder.user)
+
+
+def on_disturbed_answer(run: RunState, answer: str, n: int, disturbed: DisturbedAnswers, report: Report) -> None:
+    """REFUSAL-2: an answer is another one whenever another user reaches for its conversation, and never else."""
+    ask, expect = run.ask, run.expect
+    if ask is None or expect is None:
+        return
+    changed = disturbed.answered(run.user, expect.prompt, ask.request, answer)
+    if changed is not None:
+        intruder = changed.intruder
+        expected = f"{shown(changed.usual)}, as {run.user} receives {TIMES} times in a row when nobody else asks there"
+        came = f"{shown(answer)}, and another answer than that {TIMES} times in a row when {intruder.user} does"
+        report("REFUSAL-2", expected, came, intruder.n, n, run=run, about=intruder.user)
 
 
 class TokenExpiry:

@@ -101,7 +101,11 @@ _ALL = (
     ),
     Rule("CONNECTION-3", _NORMAL, "Connections are closed with a legal and meaningful close code."),
     Rule("REFUSAL-1", _CRITICAL, "A connection, or a request, without a valid token is refused."),
-    Rule("REFUSAL-2", _CRITICAL, "A request for another user's thread or run is refused, or gets a new, empty thread."),
+    Rule(
+        "REFUSAL-2",
+        _CRITICAL,
+        "A request for another user's thread or run is refused, or gets a new, empty thread; it changes no answer.",
+    ),
     Rule("REFUSAL-3", _CRITICAL, "Access ends when the token is no longer valid, also on an open connection."),
     Rule("REFUSAL-4", _NORMAL, "Malformed, oversized or unknown input gets a clear error, never silence."),
 )

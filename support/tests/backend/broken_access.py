@@ -117,6 +117,28 @@ def her_question_before(url: str) -> Seen:
         return shown_to(cleo.read_run())
 
 
+def her_answer_while_one_asks(url: str) -> Seen:
+    """Dmitri asks in Cleo's thread while she is answered there, and is refused."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        return shown_to(_asked_meanwhile(cleo, dmitri))
+
+
+def her_next_answer_after_one_asked_meanwhile(url: str) -> Seen:
+    """The same; then she asks there what the question before was."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        thread_id = _asked_meanwhile(cleo, dmitri)[0]["thread_id"]
+        cleo.ask("What was my previous question?", thread_id=thread_id)
+        return shown_to(cleo.read_run())
+
+
+def _asked_meanwhile(cleo: User, dmitri: User) -> list[Event]:
+    cleo.ask(LONG)
+    began = cleo.read()
+    dmitri.send({"type": "start_agent", "payload": {"user_request": "Who is Dmitri?", "thread_id": began["thread_id"]}})
+    assert dmitri.read()["error_code"] == "FORBIDDEN_THREAD"
+    return [began, *cleo.read_run()]
+
+
 def in_her_thread_once_she_left(url: str) -> Seen:
     """Cleo has asked and disconnected; then Dmitri restores her thread."""
     with tab(url, "dmitri") as dmitri:
@@ -310,6 +332,14 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         lambda seen: seen.events[0]["seq"] == 7 and answered(lambda text: SUM in text)(seen) if seen.events else False,
     ),
     "refused_question_kept": (her_question_before, answered(lambda text: "Dmitri" in text)),
+    "question_refused_meanwhile_kept": (
+        her_next_answer_after_one_asked_meanwhile,
+        answered(lambda text: "Dmitri" in text),
+    ),
+    "running_answer_doubled_by_any_asker": (
+        her_answer_while_one_asks,
+        answered(lambda text: text[: len(text) // 2] == text[len(text) // 2 + 1 :]),
+    ),
     "running_answer_shown_to_any_asker": (
         while_she_is_answered(
             lambda thread_id: {"type": "start_agent", "payload": {"user_request": SUM, "thread_id": thread_id}}

@@ -95,6 +95,7 @@ class Rooms:
 
     With "joins", who asks in a session in which a question is answered is refused, and receives that answer as well
     ("joins for long": if that would take as long);
+    with "doubles", the answer of its owner is doubled;
     with "queues", others are refused once it has ended; with "closes", by a close. With "request", who sends the id of
     an earlier request receives what answered that, whoever has sent it; with "text", only for the same text. With
     "flow", only requests to another user's flow are refused.
@@ -110,6 +111,7 @@ class Rooms:
         self.wires: dict[str, Wire] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.joined: dict[str, Wire] = {}
+        self.doubled: set[str] = set()
         self.came: list[tuple[str, bool]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.texts: dict[str, str] = {}
@@ -151,6 +153,8 @@ class Rooms:
         joins = "joins" in self.open_to_all or ("joins for long" in self.open_to_all and said.get("prompt") == LONG)
         if joins and named in self.runs:
             self.joined[named] = self.wires[session]
+        if "doubles" in self.open_to_all and named in self.runs:
+            self.doubled.add(self.runs[named]["run"])
         if "queues" in self.open_to_all:
             await asyncio.gather(*self.at_work)
         if "closes" in self.open_to_all:
@@ -175,7 +179,7 @@ class Rooms:
         run = self.runs.pop(session, None)
         if run is not None:
             for wire in filter(None, (self.wires[session], self.joined.pop(session, None))):
-                await wire.say({"type": kind, **run, "answer": "I am a room."})
+                await wire.say({"type": kind, **run, "answer": "I am a room." * (1 + (run["run"] in self.doubled))})
 
 
 @contextmanager
@@ -309,6 +313,14 @@ def test_the_running_answer_of_a_conversation_in_which_another_user_asks_is_foun
         ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
         here.wait(here.asking("Ada"))
         assert eventually(lambda: {("REFUSAL-2", "agent_completed"), ("ISOLATION-2", "agent_completed")} <= found(here))
+
+
+def test_a_running_answer_that_changes_for_what_another_user_asks_is_found(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms("doubles", long_s=0.5), budget_s=PATIENT_S) as here:
+        asking(here)
+        ForeignAccess(here).ask_while_answered("Ada", "Bashir", "long_running")
+        assert found(here) == {("REFUSAL-2", "'I")}
+        assert here.asked_by("Ada")[-1].answer == "I am a room." * 2
 
 
 def test_a_refusal_may_wait_for_the_end_of_the_running_answer(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Closed
 from greenlight_gate.wire.profile import Profile
@@ -88,9 +89,67 @@ def test_a_conversation_in_use_may_be_refused_to_others_as_one_that_is_busy() ->
     assert [f"{finding.rule} {finding.actual}" for finding in found] == ["REFUSAL-2 error BUSY"]
 
 
-def in_use(behind: str) -> Talk:
+LEAK = ("Ask for {canary} first.", "ISOLATION-1"), ("Run r1-of-ada-4711 is under way.", "ISOLATION-2")
+
+
+@pytest.mark.parametrize(("text", "rule"), LEAK)
+def test_an_error_that_says_busy_shows_nothing_of_the_owner(text: str, rule: str) -> None:
+    text = text.replace("{canary}", canary_of("Ada"))
+    talk = in_use("q1", run="r1-of-ada-4711").frame({**BUSY, "error_message": text, "request_id": "q2"}, "c2")
+    assert rest_of(talk, run="r1-of-ada-4711").rules() == {rule}
+
+
+@pytest.mark.parametrize(("code", "found"), [
+    ("BUSY", set()), ("409", set()), ("503", set()), ("4409", set()), ("500", {"REFUSAL-2"}), ("-32603", {"REFUSAL-2"})
+])  # fmt: skip
+def test_an_error_that_says_that_the_server_has_failed_is_no_refusal_of_one_that_is_busy(
+    code: str, found: set[str]
+) -> None:
+    talk = in_use("q1").frame({**BUSY, "error_code": code, "request_id": "q2"}, "c2")
+    assert rest_of(talk).rules() == found
+
+
+def in_turn(asked_meanwhile: str, alone: str, *, times: int = 3) -> Talk:
+    """Ada asks the same again and again, by turns alone and while Bashir asks in her thread, who is refused."""
+    talk, answers = Talk().open().open("Bashir", "c2"), (asked_meanwhile, alone) * times
+    for number, answer in enumerate(answers):
+        names = {"request": f"q{number}", "run": f"r{number}"}
+        talk.ask(names["request"]).started(**names)
+        if number % 2 == 0:
+            talk.ask(f"b{number}", None, "c2", thread="t1", foreign="Ada", behind=names["request"])
+            talk.frame({**BUSY, "request_id": f"b{number}"}, "c2")
+        talk.thinking(**names).executing(**names).tool_done(**names)
+        talk.completed(result=answer.format(n=number), **names)
+    return talk
+
+
+RAIN = "There is rain in Oslo."
+SNOW = "There is rain in Oslo, and snow in Bergen."
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "alone", "times"), [(RAIN, RAIN, 4), (RAIN + " {n}", RAIN + " {n}", 4), (SNOW, RAIN, 2)]
+)
+def test_an_answer_that_varies_by_itself_or_not_at_all_shows_no_effect_of_another_user(
+    meanwhile: str, alone: str, times: int
+) -> None:
+    assert in_turn(meanwhile, alone, times=times).whole() == []
+
+
+def test_an_answer_that_is_another_one_whenever_another_user_asks_meanwhile_is_an_effect() -> None:
+    found = in_turn(SNOW, RAIN, times=4).findings()
+    assert [(finding.rule, finding.user) for finding in found] == [("REFUSAL-2", "Ada")]
+    assert "3 times in a row when nobody else asks there" in found[0].expected
+
+
+def rest_of(talk: Talk, **names: str) -> Talk:
+    return talk.thinking(**names).executing(**names).tool_done(**names).completed(**names)
+
+
+def in_use(behind: str, **names: str) -> Talk:
     """Bashir asks in Ada's thread, in which she is answered."""
-    return asked().started().open("Bashir", "c2").ask("q2", None, "c2", thread="t1", foreign="Ada", behind=behind)
+    talk = asked().started(**names).open("Bashir", "c2")
+    return talk.ask("q2", None, "c2", thread="t1", foreign="Ada", behind=behind)
 
 
 @pytest.mark.parametrize("code", [1008, 1013, 4409])

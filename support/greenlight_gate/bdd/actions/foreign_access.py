@@ -5,7 +5,8 @@ the other user has done the same with their own: a backend that refuses both has
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest, after_event
 from greenlight_gate.events import EventKind
+from greenlight_gate.rules.engine.disturbed_answers import TIMES
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Closed, Opened, Sent
 from greenlight_gate.transport.connection_setup import Naming
@@ -81,20 +83,45 @@ class ForeignAccess:
 
         Each beside a question of its own, and first what takes as long as that: where the end of one stream ends the
         other, or the next stream takes its place, a short answer might be over before more of the owner's has come.
+        For the rule of answers that change for that, the owner asks the same before, and again once one was another.
+        No such request may stay in the conversation: so they ask in the end what the question before was.
         """
         self.prove("start", owner, user)
         world, before, tried = self.world, self.world.last(owner), False
         same = world.suite.target.question(prompt, world.canary(user))
         texts = dict.fromkeys((same, *self._curious_questions(user)))
-        for own, text in product(self._own_beside_conversation(user, before), texts):
-            world.wait(world.asking(owner))
+        alone = world.ask(owner, prompt, follow=before)
+        world.wait(alone)
+
+        def disturbed(text: str, own: Mapping[str, Any]) -> UserRequest | None:
+            """The owner's answer during which the user has asked; None if that had ended before."""
             answering = world.ask(owner, prompt, follow=before)
             world.wait_for_first_event(answering)
-            if not answering.over:
-                self._reach(user, "start", before, behind=answering, prompt=text, **own)
-                tried = True
+            if answering.over:
+                return None
+            self._reach(user, "start", before, behind=answering, prompt=text, **own)
+            world.wait(answering)
+            return answering
+
+        varies = False
+        for own, text in product(self._own_beside_conversation(user, before), texts):
+            answer = disturbed(text, own)
+            tried = tried or answer is not None
+            if not varies and _is_another(answer, alone):
+                varies = True  # once is enough, whatever comes of it
+                self._compare(alone, partial(disturbed, text, own))
         if not tried:
             raise NotExercised(f"{owner}'s run ended before {user} could ask in its conversation")
+        if world.suite.target.lacks("follow_up") is None and world.is_connected(before):
+            world.wait(world.ask(owner, "follow_up", follow=before, any_answer=True))
+
+    def _compare(self, alone: UserRequest, disturbed: Callable[[], UserRequest | None]) -> None:
+        """Repeats an answer that was another one when another user asked meanwhile: by turns without them and with."""
+        for _ in range(TIMES):
+            again = self.world.ask(alone.user, self.world.prompt_of(alone), follow=alone)
+            self.world.wait(again)
+            if again.answer != alone.answer or not _is_another(disturbed(), alone):
+                return
 
     def _own_beside_conversation(self, user: str, question: UserRequest) -> list[dict[str, Any]]:
         """What the user names of their own in each attempt to ask in another user's conversation (that of `question`).
@@ -115,7 +142,10 @@ class ForeignAccess:
         target = self.world.suite.target
         prompts = dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt))
         usable = [prompt for prompt in prompts if prompt and target.lacks(prompt) is None]
-        return [target.question(prompt, self.world.canary(user)) for prompt in usable]
+        canary = self.world.canary(user)
+        texts = [target.question(prompt, canary) for prompt in usable]
+        # What shows whose it is comes last: the last one is the most likely to be in the conversation still.
+        return sorted(texts, key=lambda text: canary in text)
 
     def restore_while_answered(self, owner: str, user: str, prompt: str) -> None:
         """The user requests another user's conversation, in which the owner's next question is answered.
@@ -410,3 +440,9 @@ class ForeignAccess:
         self.approvals.answer(owner, approves=True)
         self.world.wait(question)
         return question.answer is not None
+
+
+def _is_another(answer: UserRequest | None, usual: UserRequest) -> bool:
+    """Whether two answers that came differ."""
+    text = answer.answer if answer is not None else None
+    return None not in (text, usual.answer) and text != usual.answer

@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
@@ -143,16 +145,16 @@ class World(Users):
 
     def ask(
         self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None, text: str = "",
-        resent: bool = False,
+        resent: bool = False, any_answer: bool = False,
     ) -> UserRequest:  # fmt: skip
         """Sends a request and does not wait.
 
         `follow` continues the thread of that request; `text` replaces that of the prompt; `resent`: a proxy on the way
-        sends it once more.
+        sends it once more; `any_answer`: it need not hold what is expected of that prompt elsewhere.
         """
         self.need(prompt)
         self._one_at_a_time([(user, tab)])
-        return self.call(self._ask(user, prompt, tab, follow, text=text, resent=resent))
+        return self.call(self._ask(user, prompt, tab, follow, text=text, resent=resent, any_answer=any_answer))
 
     def ask_behind(self, user: str, prompt: str, left: UserRequest) -> UserRequest:
         """Sends a request in the thread of an answer that its user no longer receives; does not wait.
@@ -269,9 +271,11 @@ class World(Users):
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
         text: str = "", refusable: bool = False, behind: UserRequest | None = None, twice: bool = False,
         replaces: tuple[UserRequest, str] | None = None, resent: bool = False, request: str = "",
+        any_answer: bool = False,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
+        expect = msgspec.structs.replace(expect, contains=()) if any_answer else expect
         text = text or target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
         user_id = self.persona(claims).user if claims else None

@@ -27,6 +27,7 @@ from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.continuity import MOST_KEYS
 from greenlight_gate.rules.engine import canary_search, forbidden_text
+from greenlight_gate.rules.engine.asked_input import Intruder
 from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.correlation import Correlation
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -148,6 +149,8 @@ class ConnectionChecker:
         self.connection_rules.spoken = True
         self.correlation.last_foreign = ""
         self.foreign_attempts.tried(attempt)
+        if attempt.behind:
+            self.registry.disturbed.reached(attempt.behind, Intruder(self.user, attempt.n))
 
     def opened_for(self, attempt: ForeignAttempt) -> None:
         """The connection itself names what belongs to another user: it may be refused in its handshake, or later."""

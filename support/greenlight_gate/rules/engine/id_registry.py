@@ -12,6 +12,7 @@ from itertools import islice, repeat
 from typing import Final, NamedTuple, TypeVar
 
 from greenlight_gate.events import Control, Event
+from greenlight_gate.rules.engine.disturbed_answers import DisturbedAnswers
 from greenlight_gate.rules.engine.run_state import GivenAnswer, OpenTool, RunState, Stage, Thread, UserTabs
 from greenlight_gate.rules.engine.suite_stalls import Stalls, skip_in_request, skip_in_run
 
@@ -73,6 +74,7 @@ class IdRegistry:
     def __init__(self) -> None:
         self.stalls = Stalls()
         self.answers: dict[str, GivenAnswer] = {}
+        self.disturbed = DisturbedAnswers()
         self.runs: dict[str, RunState] = {}
         self.ended: dict[str, RunState] = {}
         self.threads: dict[str, Thread] = {}

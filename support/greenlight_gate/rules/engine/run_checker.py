@@ -207,6 +207,7 @@ class RunChecker:
             content.on_placeholders(run, n, self.report)
         if run.parts is not None:
             continuity.on_answer(run, event, n, self.report)
+        refusal.on_disturbed_answer(run, event.text or "", n, self.requests.registry.disturbed, self.report)
 
     def _around_a_stop(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A run was stopped, or one has ended in a thread in which the last answer was stopped."""

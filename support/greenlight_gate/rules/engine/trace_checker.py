@@ -358,7 +358,7 @@ def _attempt(sent: Sent) -> ForeignAttempt:
     where = f"thread {sent.thread}" if sent.thread is not None else "a conversation"
     named = f"run {sent.run}" if sent.what in ("stop", "respond") else where
     thread = sent.thread if sent.claims is None else None
-    return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims, busy=bool(sent.behind))
+    return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims, behind=sent.behind)
 
 
 def _by_opening(
@@ -366,7 +366,7 @@ def _by_opening(
 ) -> ForeignAttempt:  # fmt: skip
     by_event_id = checker.profile.spec.resumes_by_event_id
     return ForeignAttempt(
-        record.n, record.foreign, what, thread, None, by_opening=True, by_event_id=by_event_id, busy=bool(record.behind)
+        record.n, record.foreign, what, thread, None, by_opening=True, by_event_id=by_event_id, behind=record.behind
     )  # fmt: skip
 
 
