@@ -13,6 +13,8 @@ from greenlight_gate.events import EventKind
 # The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
 _ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
 
+# The HTTP statuses that report success, and the first one that reports an error (RFC 9110 section 15).
+SUCCESS = range(200, 300)
 LEAST_ERROR = 400
 # What a record keeps of the body of a response, in bytes.
 KEPT_OF_RESPONSE = 2_000

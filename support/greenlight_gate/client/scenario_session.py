@@ -12,7 +12,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.redactor import proves_identity
-from greenlight_gate.trace import ASKS, Closed, Expect, Sent
+from greenlight_gate.trace import ASKS, SUCCESS, Closed, Expect, Sent
 from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, Naming, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import ConnectionEnded
@@ -115,7 +115,7 @@ class ScenarioSession(Session):
         }  # fmt: skip
         filled = {**own, **values, "request": request}
         status = await self.send(template, filled, to=what, what=what, request=request, foreign=owner, **kept)
-        if status is not None and (status not in range(200, 300) or what not in ASKS):
+        if status is not None and (status not in SUCCESS or what not in ASKS):
             return  # the response has decided it
         await self._wait_refused(
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind

@@ -62,7 +62,6 @@ from greenlight_gate.wire.templates import fill, holds
 
 _FLUSH_S = 0.25
 _UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
-_ERROR_STATUS = 400
 _CLOSE_S = 2.0
 _SHOWN_OF_INVALID = 2_000
 _LATE_HEARTBEAT_S = 0.5
@@ -372,7 +371,7 @@ class Session:
             after_ms=round((answer.after_s - self.recorder.lost_s(at - answer.after_s)) * 1e3, 3),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean),
         )  # fmt: skip
-        if answer.problem or answer.status >= _ERROR_STATUS:
+        if answer.problem or answer.status >= LEAST_ERROR:
             self._streaming.discard(answer.label)
         if answer.problem:
             self._stream_over(answer.label)

@@ -12,6 +12,7 @@ from greenlight_gate.rules.engine.asked_input import Intruder
 from greenlight_gate.rules.engine.disturbed_answers import TIMES, DisturbedAnswers
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
+from greenlight_gate.trace import SUCCESS
 from greenlight_gate.wire.refusals import RefusalKinds
 from greenlight_gate.wire.values import read_stamp
 
@@ -21,7 +22,6 @@ _MOST_ATTEMPTS = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
 _MOST_INVALID = 64
 _REFUSED = range(400, 500)
-_SUCCESS = range(200, 300)
 _UNAVAILABLE = 503
 _FAILED = range(500, 600)
 _INTERNAL_ERROR = "-32603"  # of JSON-RPC
@@ -163,7 +163,7 @@ class ForeignAttempts:
             return False
         attempt = self._open.pop(0)
         listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
-        brings_nothing = attempt.by_event_id and (status in _REFUSED or status in _SUCCESS)
+        brings_nothing = attempt.by_event_id and (status in _REFUSED or status in SUCCESS)
         if not (listed or brings_nothing or attempt.may_get(status)):
             self._object(attempt, reason or f"HTTP {status}", n)
         return True
@@ -176,9 +176,9 @@ class ForeignAttempts:
         listed = self.ways.has_status(status) if self.ways.status else status in _REFUSED
         if listed or self.ways.has_error(str(status)) or attempt.may_get(status):
             self._open.remove(attempt)
-        elif decides or status not in _SUCCESS:
+        elif decides or status not in SUCCESS:
             self._open.remove(attempt)
-            if not (self.ways.ignored and status in _SUCCESS):
+            if not (self.ways.ignored and status in SUCCESS):
                 self._object(attempt, f"HTTP {status}", n)
         return True
 

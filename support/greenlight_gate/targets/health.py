@@ -6,6 +6,7 @@ from typing import NamedTuple
 from greenlight_gate.targets.errors import TargetFault
 from greenlight_gate.targets.http import NotReady, Reply, Unreachable, exchange
 from greenlight_gate.targets.model import Target
+from greenlight_gate.trace import SUCCESS
 
 _WELL = frozenset({"healthy", "ok", "up", "pass"})
 _NOT_YET = frozenset({502, 503, 504})
@@ -73,7 +74,7 @@ def _refuse_unless_well(target: Target, reply: Reply, status: object, *, is_json
         raise NotReady(f"{where}: expected status 'healthy', but {_text(status)!r} came (HTTP {reply.status})")
     if reply.status in _NOT_YET:
         raise NotReady(f"{where}: expected HTTP 200, but {reply.described()}")
-    if not target.api_version and 200 <= reply.status < 300:
+    if not target.api_version and reply.status in SUCCESS:
         return
     if reply.status != 200 or not is_json:
         step = 'health in the target file names the path ("" for none)'

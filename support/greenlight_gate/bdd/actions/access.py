@@ -18,6 +18,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.access import Token
+from greenlight_gate.trace import SUCCESS
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
 SIGNED_OUT = "a token that was signed out"
@@ -26,7 +27,6 @@ ENDED = "a token that has expired since"
 _IN_THE_MIDDLE_S = 0.4
 _LONGEST_LEEWAY_S = 60.0
 _MARGIN_S = 0.1
-_SUCCESS = range(200, 300)
 
 
 class AccessAttempts:
@@ -142,7 +142,7 @@ class AccessAttempts:
         session, events = world.session_of(question), len(question.events)
         answer = session.answer_to(question, approves=True)
         status = world.call(self._send("respond", question, token, kind, answer, input=answer["input"], approves=True))
-        if status in _SUCCESS:  # it may take effect a little later
+        if status in SUCCESS:  # it may take effect a little later
             world.call(session.inbox.until(lambda: len(question.events) > events, world.budgets.refusal_s))
 
     def _must_show_token(self, user: str, what: str, does: str, need: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from greenlight_gate.trace import SUCCESS
 from greenlight_gate.wire.by_http import SentTo, framing_of
 from greenlight_gate.wire.drafting.recording import Message, leaves
 from greenlight_gate.wire.drafting.requests import ID, Exchange, Requests, is_kind, values_at
@@ -22,7 +23,6 @@ _TIME = re.compile(r"(^|_)(date|time|timestamp|ts|sent_?at|created_?at)$", re.IG
 _RUN = re.compile(r"(run|job|execution|task)_?id$", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _BEAT = re.compile(r"ping|heartbeat|\bhb\b|keepalive|keep_alive", re.IGNORECASE)
-_OK = range(200, 300)
 _LATEST_S = 1e11
 _LEAST_ID = 6
 
@@ -199,7 +199,11 @@ class Dialogue:
 
     def _draft_before(self, messages: list[Message]) -> None:
         for each in messages:
-            if each.way != "http" or each.value.get("status") not in _OK or framing_of(str(each.value.get("type", ""))):
+            if (
+                each.way != "http"
+                or each.value.get("status") not in SUCCESS
+                or framing_of(str(each.value.get("type", "")))
+            ):
                 continue
             exchange = each.value
             lines = [f"method = {json.dumps(exchange['method'])}"] if exchange.get("method", "POST") != "POST" else []
