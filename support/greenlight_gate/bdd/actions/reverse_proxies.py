@@ -1,13 +1,12 @@
 """What reverse proxies do with the connections of one scenario: they buffer, end what is idle, and send POSTs again."""
 
 import asyncio
-import contextlib
 
 from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss, ends_within
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.faults.buffering import Buffering
 from greenlight_gate.faults.drop_idle import DropIdle
@@ -56,7 +55,7 @@ class ReverseProxies:
         proxy.add(fault)
         world.call(fault.switch_on())
         world.ask(user, prompt, follow=world.last(user), resent=True)
-        if not world.call(_is_set(fault.sent_again, _SENT_AGAIN_S)):
+        if not world.call(ends_within(fault.sent_again.wait(), _SENT_AGAIN_S)):
             raise NotExercised(f"no answer to {user}'s request began within {_SENT_AGAIN_S:g} s: none was lost")
 
     def approve_late(self, user: str) -> None:
@@ -89,7 +88,7 @@ class ReverseProxies:
             ended.set()
 
         await connection.link.add(fault := DropIdle(idle_s, on_drop))
-        await _is_set(ended, idle_s * _LONGER)
+        await ends_within(ended.wait(), idle_s * _LONGER)
         await fault.switch_off()
 
     def _see_through(self) -> None:
@@ -97,10 +96,3 @@ class ReverseProxies:
         how = "TLS" if target.is_secure else "HTTP/2" if target.http_version == "2" else ""
         if how:
             raise NotExercised(f"{target.name} is reached by {how}, which the suite's proxy cannot read")
-
-
-async def _is_set(event: asyncio.Event, within_s: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await event.wait()
-    return event.is_set()

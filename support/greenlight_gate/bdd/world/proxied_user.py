@@ -53,6 +53,15 @@ _FAULTS: dict[ConnectionLoss, Callable[[], Fault]] = {
 }  # fmt: skip
 
 
+async def ends_within(waiting: Coroutine[Any, Any, object], within_s: float) -> bool:
+    """Whether what is waited for comes in time; if not, it is no longer waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await waiting
+        return True
+    return False
+
+
 class ProxiedUser:
     """One tab of one user. `session` is its current connection, or the latest.
 
@@ -145,31 +154,19 @@ class ProxiedUser:
             if question.over or not await self._frame_waits():
                 return False
             before = session.frames
-            if not await self._passes(gate.release()):
+            if not await ends_within(gate.release(), _ENDS_S):
                 return False
             await session.frame_came(before, _FRAME_S)
         return question.over or await self._frame_waits()
 
     async def _frame_waits(self) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.session.budgets.silence_s):
-                await self.gate.arrived.wait()
-            return True
-        return False
-
-    async def _passes(self, release: Coroutine[Any, Any, None]) -> bool:
-        """Whether a frame passes the gate; False if the connection has ended."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ENDS_S):
-                await release
-            return True
-        return False
+        return await ends_within(self.gate.arrived.wait(), self.session.budgets.silence_s)
 
     async def cut(self, way: ConnectionLoss, where: str, *, after: int | None = None, inside: bool = False) -> None:
         """Cuts the connection, or all of the tab by HTTP; `inside`: within the held frame. Held frames are lost."""
         session = self.session
         if inside:
-            await self._passes(self.gate.release_half())
+            await ends_within(self.gate.release_half(), _ENDS_S)  # which it does not, if the connection has ended
         session.cut(way, where, after=after, inside=inside)
         self._holds = False
         for link in list(self.proxy.links):
