@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenlight_gate.bdd.actions.foreign_access import APPROVAL, ForeignAccess
-from greenlight_gate.bdd.actions.stops import LONG, completed_at_once
+from greenlight_gate.bdd.actions.stops import completed_at_once, too_late
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -121,10 +121,7 @@ class AccessAttempts:
         self._must_show_token(user, "stop", "stops runs", "stop")
         token = world.call(self._invalid_token(user, kind))
         self.own.prove("stop", user)
-        question = world.ask(user, LONG)
-        world.wait_for_first_event(question)
-        if question.over:
-            raise NotExercised(f"{user}'s run ended before it could be stopped with {kind}")
+        question = self.own.stops.begin_long(user, f"it could be stopped with {kind}")
         self._stopped_at = time.monotonic()
         world.call(self._send("stop", question, token, kind, {"run": question.run}))
 
@@ -186,8 +183,7 @@ class AccessAttempts:
             return False
         if user in self.own.stops.complete:
             return True
-        late_s = question.last_at - self._stopped_at
-        raise NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
+        raise too_late(question, self._stopped_at)
 
     def connect_with_short_token(self, user: str, most_s: int) -> None:
         """The user connects with a token that expires within this many seconds, but not before the last of them."""

@@ -229,10 +229,7 @@ class ForeignAccess:
         """
         world = self.world
         self.prove("stop", owner, user)
-        question = world.ask(owner, LONG)
-        world.wait_for_first_event(question)
-        if question.over:
-            raise NotExercised(f"{owner}'s run ended before {user} could try to stop it")
+        question = self.stops.begin_long(owner, f"{user} could try to stop it")
         tried_at = time.monotonic()
         self._reach(user, "stop", question)
         if owner in self.stops.complete:

@@ -28,6 +28,12 @@ def completed_at_once(question: UserRequest, stopped_at: float, grace_s: float) 
     return question.has(EventKind.COMPLETED) and question.last_at - stopped_at < grace_s
 
 
+def too_late(question: UserRequest, stopped_at: float) -> NotExercised:
+    """Says that a run completed so soon after a stop that this may have come too late."""
+    late_s = question.last_at - stopped_at
+    return NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
+
+
 def goes_on(question: UserRequest, kind: EventKind | None, grace_s: float) -> bool:
     """Whether a run that has completed took at least twice `grace_s` from its first event of the kind (None: any)."""
     times = zip(question.events, question.seen_at, strict=True)
@@ -64,6 +70,17 @@ class Stops:
         world.ask(user, prompt, tab=2)
         if profile.spec.connection.runs == "many" and world.suite.target.lacks("parallel_runs") is None:
             world.ask(user, prompt)
+
+    def begin_long(self, user: str, then: str) -> UserRequest:
+        """The user sends a long request, whose run is in progress on return.
+
+        Raises NotExercised if it has ended before what is to be tried `then`, in words.
+        """
+        question = self.world.ask(user, LONG)
+        self.world.wait_for_first_event(question)
+        if question.over:
+            raise NotExercised(f"{user}'s run ended before {then}")
+        return question
 
     def stop_once(self, question: UserRequest, kind: EventKind | None = None, *, times: int = 1) -> None:
         """Sends so many stops once an event of the kind (None: any) was received, and waits for the end.
@@ -146,8 +163,7 @@ class Stops:
         if self.closes_stream and not shows_end(question):
             self._restore_end(question)
         if self._completed_at_once(question) and user not in self.complete:
-            late_s = question.last_at - self.stopped[question]
-            raise NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
+            raise too_late(question, self.stopped[question])
         return question
 
     @property
