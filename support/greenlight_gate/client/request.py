@@ -134,6 +134,11 @@ class UserRequest:
         return min((event.seq for event in self.events if event.seq is not None), default=1)
 
     @property
+    def last_seq(self) -> int:
+        """The highest number that an event has; 0 without."""
+        return max((event.seq for event in self.events if event.seq is not None), default=0)
+
+    @property
     def has_end(self) -> bool:
         """Whether the end of the run came."""
         return self.outcome is not None and self.outcome.ended_by is not None

@@ -786,10 +786,9 @@ class Session:
         last_id = self.last_event_id if self.profile.spec.resumes_by_event_id else ""
         if latest is None or not last_id:
             return NOTHING_NAMED
-        last_seq = max((event.seq for event in latest.events if event.seq is not None), default=0)
         shown = self.recorder.checker.connections[self.connection].requests.orders
         also = {thread: None for thread in shown if thread not in (None, latest.thread)}
-        return resuming(latest, last_seq, last_event_id=last_id, also=also)._replace(last_seq=None)
+        return resuming(latest, latest.last_seq, last_event_id=last_id, also=also)._replace(last_seq=None)
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 

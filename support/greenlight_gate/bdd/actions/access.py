@@ -12,7 +12,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import ANOTHER_NAME, FORGERIES, short_token
-from greenlight_gate.client.request import UserRequest, after_event, resuming
+from greenlight_gate.client.request import UserRequest, resuming
 from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
@@ -35,7 +35,6 @@ class AccessAttempts:
     def __init__(self, world: World) -> None:
         self.world = world
         self.own = ForeignAccess(world)
-        self._short: dict[str, Token] = {}
         self._stopped_at: float | None = None
 
     # Connecting with a token -------------------------------------------------------------------------------------
@@ -59,11 +58,10 @@ class AccessAttempts:
         world.need("authentication", "resume")
         profile, question = world.suite.profile, world.last(user)
         spec = profile.spec
-        event_id = world.session_of(question).first_event_id
-        if question.thread is None or (spec.resumes_by_event_id and not event_id):
+        if question.thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be resumed")
         by_id = spec.resumes_by_event_id
-        naming = after_event(question, event_id) if by_id else resuming(question, question.first_seq - 1)
+        naming = self.own.after_first_event(question) if by_id else resuming(question, question.first_seq - 1)
         if spec.resume is not None:
             world.reconnect(user, naming=naming)
         elif not spec.connection.has_stream_for_each:
@@ -205,8 +203,8 @@ class AccessAttempts:
             self.world.leave_all()
         # What a login's token says, a token of ours has to say as well.
         self.world.call(access.token_for(self.world.persona(user)))
-        self._short[user] = token = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
-        self.world.call(self.world.enter(user, token))
+        self.world.tokens[user] = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
+        self.world.connect(user)
 
     def reconnect_with_old_token(self, user: str) -> None:
         """The user tries to connect again with the token that has expired since, and is no longer accepted."""
@@ -219,7 +217,7 @@ class AccessAttempts:
         self.world.call(self._reconnect_with_old_token(user))
 
     async def _reconnect_with_old_token(self, user: str) -> None:
-        token, target = self._short[user], self.world.suite.target
+        token, target = self.world.tokens[user], self.world.suite.target
         leeway_s = target.budgets.token_leeway_s
         assert token.expires_s is not None
         assert leeway_s is not None
@@ -246,7 +244,6 @@ class AccessAttempts:
             self.world.need(while_asking)
             early = self._ends_at(user) - _IN_THE_MIDDLE_S - time.monotonic()
             self.world.call(asyncio.sleep(max(0.0, early)))
-            self.world.call(self.world.opened_again(user, token=self._short[user]))
             question = self.world.ask(user, while_asking)
         run_until = 0.0
         if question is not None and self.world.suite.profile.promises.runs_outlive_tokens:

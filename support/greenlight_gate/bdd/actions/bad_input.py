@@ -19,7 +19,7 @@ class BadInput:
 
     def send(self, *messages: tuple[str, str]) -> None:
         """Sends these (user, name of a message) at the same time, and waits for the answers."""
-        self._send_all([(self.world.call(self.world.opened_again(user)), name) for user, name in messages])
+        self._send_all([(self.world.connected_tab(user), name) for user, name in messages])
 
     def send_from_others(self, names: Sequence[str]) -> None:
         """The same from users who connect for it, each message in a tab of its own."""

@@ -178,33 +178,40 @@ class ForeignAccess:
 
         Its owner has done so before, and received what came after it.
         """
-        question, event_id = self._resume_from_event(owner)
+        question, naming = self._resume_from_event(owner)
         mine = self.world.tab(user)
-        if event_id in (mine.first_event_id, mine.last_event_id):
+        if naming.values["last_event_id"] in (mine.first_event_id, mine.last_event_id):
             raise NotExercised(f"events of {user} have the same ids as those of {owner}, which name nothing therefore")
-        naming = after_event(question, event_id)._replace(foreign=owner)
-        self._open(user, "resume", naming, question, {})
+        self._open(user, "resume", naming._replace(foreign=owner), question, {})
 
-    def _resume_from_event(self, owner: str) -> tuple[UserRequest, str]:
+    def _resume_from_event(self, owner: str) -> tuple[UserRequest, Naming]:
         """The owner has a request answered in a tab of its own, and connects again with the first id that came there.
 
-        Returns the request and the id. Raises NotExercised if nothing comes then.
+        Returns the request and what that connection names. Raises NotExercised if nothing comes then.
         """
         world = self.world
-        name = world.suite.target.name
         if not world.suite.profile.spec.resumes_by_event_id:
-            raise NotExercised(f"{name} resumes by no id of an event ([resume])", "resume")
+            raise NotExercised(f"{world.suite.target.name} resumes by no id of an event ([resume])", "resume")
         world.connect(owner)
         tab = len(world.sessions[owner])
         question = world.ask(owner, world.suite.first_prompt, tab=tab)
         world.wait(question)
-        event_id = world.tab(owner, tab).first_event_id
-        if not event_id or question.thread is None:
-            raise NotExercised(f"{name} sends events without an id, or of no conversation", "resume")
-        world.reconnect(owner, tab, after_event(question, event_id))
+        naming = self.after_first_event(question)
+        world.reconnect(owner, tab, naming)
         if not world.call(world.tab(owner, tab).wait_event()):
             raise NotExercised(f"{owner} receives nothing after the id of an early event, so that nobody else would")
-        return question, event_id
+        return question, naming
+
+    def after_first_event(self, question: UserRequest) -> Naming:
+        """What a connection names that resumes behind the first event that came where a request was answered.
+
+        Raises NotExercised if that has no id, or the answer names no conversation.
+        """
+        event_id = self.world.session_of(question).first_event_id
+        if not event_id or question.thread is None:
+            name = self.world.suite.target.name
+            raise NotExercised(f"{name} sends events without an id, or of no conversation", "resume")
+        return after_event(question, event_id)
 
     def send_to_channel_of(self, owner: str, user: str) -> None:
         """The user sends a request of their own to the address of another user's channel, which that user has used."""
@@ -357,7 +364,7 @@ class ForeignAccess:
     ) -> None:  # fmt: skip
         """Sends a message with what is the owner's in the user's tab, opened again if it has ended in order."""
         world = self.world
-        world.call(world.call(world.opened_again(user)).send_foreign(what, owner, theirs, behind=behind))
+        world.call(world.connected_tab(user).send_foreign(what, owner, theirs, behind=behind))
 
     def _open(
         self, user: str, what: str, naming: Naming, question: UserRequest, named: Mapping[str, object], *,

@@ -208,8 +208,7 @@ class Stops:
         if question.thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         session = self.world.tab(question.user, tab)
-        last_seq = max((event.seq for event in question.events if event.seq is not None), default=0)
-        await session.restore(question.thread, last_seq, question.run)
+        await session.restore(question.thread, question.last_seq, question.run)
         await session.inbox.until(lambda: shows_end(question) or not session.open, self.world.budgets.stop_s)
 
     def others(self, user: str) -> list[UserRequest]:

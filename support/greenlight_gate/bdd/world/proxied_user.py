@@ -21,7 +21,6 @@ from greenlight_gate.faults.proxy import FaultProxy
 from greenlight_gate.faults.reset import Reset
 from greenlight_gate.faults.stall import Stall
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
@@ -112,17 +111,17 @@ class ProxiedUser:
         assert isinstance(gate, Gate)
         return gate
 
-    async def open(self, token: Token | None = None) -> None:
-        """Opens the connection, with the user's token or another one. Raises NotConnected, ProxyFault."""
+    async def open(self) -> None:
+        """Opens the connection. Raises NotConnected, ProxyFault."""
         if self.proxy.port == 0:
             await self.proxy.start()
-        await self._connect(token, 1)
+        await self._connect(1)
 
-    async def _connect(self, token: Token | None, attempt: int, naming: Naming = NOTHING_NAMED) -> None:
-        shown = token or await self.suite.access.token_for(self.persona)
+    async def _connect(self, attempt: int, naming: Naming = NOTHING_NAMED) -> None:
+        token = await self.suite.access.token_for(self.persona)
         self._earlier = frozenset(self.proxy.links)
         try:
-            await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address, naming=naming)
+            await self.session.connect(token, self.suite.tls, attempt, via=self.proxy.address, naming=naming)
         except NotConnected as error:
             failure = self.proxy.last.failure if self.proxy.last is not None else ""
             said = f"{error}; from the proxy on: {failure}" if failure else str(error)
@@ -178,7 +177,7 @@ class ProxiedUser:
     # Reconnecting ------------------------------------------------------------------------------------------------
 
     async def reconnect(
-        self, token: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S, whole: bool = False
+        self, *, patience_s: float = LAST_TRY_AFTER_S, whole: bool = False
     ) -> ResumableSession:  # fmt: skip
         """Tries to connect until it succeeds, with growing random delays.
 
@@ -200,7 +199,7 @@ class ProxiedUser:
                 self.session = self.new_session()
                 self.session.kept = lost.kept
                 self.prepare_try(self.session)
-                await self._connect(token, attempt.retry_state.attempt_number + 1, naming)
+                await self._connect(attempt.retry_state.attempt_number + 1, naming)
         self.session.take_over(lost)
         return self.session
 

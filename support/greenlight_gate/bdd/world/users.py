@@ -15,6 +15,7 @@ from greenlight_gate.targets.sections import Persona
 class Users:
     """`sessions`: user -> their tabs, in the order of opening. `persona_of`: the persona of each user.
 
+    `tokens`: the tokens of users who have others than those that they would be given.
     `slot`: which user ids they have if scenarios run in parallel (`greenlight_gate.session.jobs`).
     """
 
@@ -24,25 +25,26 @@ class Users:
         self.slot = slot
         self.sessions: dict[str, list[ScenarioSession]] = {}
         self.persona_of: dict[str, Persona] = {}
+        self.tokens: dict[str, Token] = {}
         self._past: list[ScenarioSession] = []
 
     async def open_tab(self, user: str) -> None:
         """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
-        persona = self.persona(user)
         if self.is_full:
             limit = self.suite.target.limits.max_connections
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
-        await self.enter(user, await self.suite.access.token_for(persona))
+        token = await self.token_of(user)
+        await self.new_session(user).connect(token, self.suite.tls)
+
+    async def token_of(self, user: str) -> Token:
+        """The token with which a user connects."""
+        return self.tokens.get(user) or await self.suite.access.token_for(self.persona(user))
 
     @property
     def is_full(self) -> bool:
         """Whether as many connections are open as the target allows."""
         limit = self.suite.target.limits.max_connections
         return sum(session.open for tabs in self.sessions.values() for session in tabs) >= limit
-
-    async def enter(self, user: str, token: Token) -> None:
-        """Opens a tab for a user with this token."""
-        await self.new_session(user).connect(token, self.suite.tls)
 
     def new_session(self, user: str) -> ScenarioSession:
         """A tab for a user, still to be opened."""

@@ -33,7 +33,6 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.scripted_model import HeardCall, ScriptedModel
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Closed, Expect, ModelCall, Received, Responded, Stalled
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, Naming
 
@@ -304,39 +303,39 @@ class World(Users):
         """
         if self.tab(user, number).needs_another_to_ask:
             return await self._renewed(user, number)
-        return await self.opened_again(user, number)
+        return await self._opened_again(user, number)
 
-    async def opened_again(self, user: str, number: int = 1, token: Token | None = None) -> ScenarioSession:
+    def connected_tab(self, user: str, number: int = 1) -> ScenarioSession:
         """The user's tab; a channel that the server has ended in order is opened again, as an EventSource does.
 
-        So is a connection that the server has closed to refuse what the user has tried.
-        `token`: the one that the user has, if it is not the usual one. Raises NotConnected if it ends again at once,
-        and NotExercised where a proxy of the scenario would no longer be on the way.
+        So is a connection that the server has closed to refuse what the user has tried. Raises Unmet if it ends again
+        at once, and NotExercised where a proxy of the scenario would no longer be on the way.
         """
+        return self.call(self._opened_again(user, number))
+
+    async def _opened_again(self, user: str, number: int) -> ScenarioSession:
         async with self._reopening[user]:
             session = self.tab(user, number)
             if session.was_refused_by_close:
-                return await self._renewed(user, number, token=token)
+                return await self._renewed(user, number)
             if not session.ended_in_order:
                 return session
             if isinstance(session, ResumableSession):
                 raise NotExercised(f"{self.suite.target.name} ended the channel of {user} before it could be cut")
             naming = session.going_on() if self.suite.lacks("resume") is None else NOTHING_NAMED
-            fresh = await self._renewed(user, number, naming, token)
+            fresh = await self._renewed(user, number, naming)
             if not fresh.open:
                 raise NotConnected(f"{user}'s channel was opened again, and ended at once")
             return fresh
 
-    async def _renewed(
-        self, user: str, number: int, naming: Naming = NOTHING_NAMED, token: Token | None = None
-    ) -> ScenarioSession:  # fmt: skip
+    async def _renewed(self, user: str, number: int, naming: Naming = NOTHING_NAMED) -> ScenarioSession:
         """A new connection for a user's tab; `naming`: the conversation that it resumes."""
         suite, session = self.suite, self.tab(user, number)
         persona = session.played_by
         await session.close(keep_tab=True)
         fresh = suite.new_session(ScenarioSession, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
-        await fresh.connect(token or await suite.access.token_for(persona), suite.tls, naming=naming)
+        await fresh.connect(await self.token_of(user), suite.tls, naming=naming)
         return fresh
 
     def ask_meanwhile(self, user: str, prompt: str) -> None:
@@ -467,7 +466,7 @@ class World(Users):
     def ping(self, user: str) -> None:
         """Sends an application ping and remembers whether it was answered."""
         self.need("ping")
-        self.pinged.append(self.call(self.call(self.opened_again(user)).ping()))
+        self.pinged.append(self.call(self.connected_tab(user).ping()))
 
     def websocket_ping(self, user: str) -> None:
         """Sends a WebSocket ping and remembers whether it was answered; no server may leave it out."""
@@ -494,7 +493,7 @@ class World(Users):
         since = question.first_seq - 1
         if not self.suite.profile.can_send("restore"):
             self.call(self._renewed(user, tab, resuming(question, since)))
-        session = self.call(self.opened_again(user, tab))
+        session = self.connected_tab(user, tab)
         return self.call(session.restore(question.thread, since, question.run))
 
     def stop(self, question: UserRequest, *, times: int = 1) -> None:
