@@ -13,15 +13,7 @@ from support.tests.needs import needs_extra
 from support.tests.rules.talk import PROFILE
 from support.tests.wire.recorded import shipped
 
-NUMBERED = """
-name = "numbered"
-[frame]
-codecs = ["socketio"]
-[send.start]
-engine = "message"
-socket = "event"
-event = "ask"
-args = ["{prompt}"]
+EVENTS = """
 [[event]]
 when = { event = "go" }
 is = "agent_started"
@@ -32,29 +24,30 @@ is = "agent_completed"
 run = "$request"
 text = "data"
 """
+NUMBERED = f"""
+name = "numbered"
+[frame]
+codecs = ["socketio"]
+[send.start]
+engine = "message"
+socket = "event"
+event = "ask"
+args = ["{{prompt}}"]
+{EVENTS}"""
+WITHOUT_CODEC = NUMBERED.replace('codecs = ["socketio"]', "")
+ASK = 'type = "ask"\nmessage = "{prompt}"\nthread_id = "{thread}"\n'
 # By HTTP the codecs are those of the answers: each request is JSON.
-BY_HTTP = """
+BY_HTTP = f"""
 name = "by-http"
 [connection]
 transport = "sse"
 runs = "one_at_a_time"
 [frame]
 codecs = ["sse-envelope"]
-[[event]]
-when = { event = "go" }
-is = "agent_started"
-run = "$request"
-[[event]]
-when = { event = "done" }
-is = "agent_completed"
-run = "$request"
-text = "data.text"
+{EVENTS}
 [send.start]
-http = { path = "/chat" }
-type = "ask"
-message = "{prompt}"
-thread_id = "{thread}"
-"""
+http = {{ path = "/chat" }}
+{ASK}"""
 MOST = 65_536
 
 
@@ -151,9 +144,7 @@ def test_a_request_whose_size_changes_is_not_filled_up() -> None:
 
 
 def test_a_format_may_have_its_own_unknown_message_and_integers_for_requests() -> None:
-    text = NUMBERED.replace('codecs = ["socketio"]', "").replace(
-        'event = "ask"', 'event = "ask"\nid = "{request_number}"'
-    )
+    text = WITHOUT_CODEC.replace('event = "ask"', 'event = "ask"\nid = "{request_number}"')
     profile = Profile.from_toml(text + '\n[send.unknown]\nevent = "no/such"\nid = "{request_number}"\n')
     unknown = made(profile, "a message of unknown type")
     assert json.loads(unknown.data) == {"event": "no/such", "id": int(unknown.request)}
@@ -197,9 +188,6 @@ def test_by_http_each_mistake_is_sent_as_json_whatever_the_codecs_of_the_answers
     assert graph.made(ONE_BYTE_TOO_MANY, MOST).size == MOST + 1
 
 
-ASK = 'type = "ask"\nmessage = "{prompt}"\nthread_id = "{thread}"\n'
-
-
 @pytest.mark.parametrize(("members", "expected"), [
     ('message = "{prompt}"\nthread_id = "{thread}"\n', {"thread_id": None}),
     ('thread_id = "{thread}"\nmessage = "{prompt}"\n', {"thread_id": None}),
@@ -213,7 +201,7 @@ def test_a_message_without_its_fields_never_holds_the_prompt(members: str, expec
 
 
 def test_in_a_list_nothing_takes_the_place_of_the_prompt() -> None:
-    listed = NUMBERED.replace('codecs = ["socketio"]', "").replace("[send.start]", "[send]")
+    listed = WITHOUT_CODEC.replace("[send.start]", "[send]")
     listed = listed.replace('engine = "message"\nsocket = "event"\nevent = "ask"\nargs = ["{prompt}"]', "start = START")
     for start, expected in (('["ask", "{prompt}"]', ["ask"]), ('["{prompt}", "ask"]', [])):
         profile = Profile.from_toml(listed.replace("START", start))
@@ -221,7 +209,7 @@ def test_in_a_list_nothing_takes_the_place_of_the_prompt() -> None:
 
 
 def test_without_a_place_for_the_prompt_no_request_lacks_it() -> None:
-    parts = NUMBERED.replace('codecs = ["socketio"]', "").replace("[send.start]", "[[send.start]]")
+    parts = WITHOUT_CODEC.replace("[send.start]", "[[send.start]]")
     profile = Profile.from_toml(parts.replace("[[event]]", '[[send.start]]\nevent = "go on"\n[[event]]', 1))
     with pytest.raises(NotExercised, match="no place for a missing prompt"):
         made(profile, "a message without its fields")
