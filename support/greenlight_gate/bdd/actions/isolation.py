@@ -31,7 +31,7 @@ class Privacy:
         """Several users, as many as the target has up to `most`, connect and tell the assistant a secret each."""
         world = self.world
         world.need("isolation")
-        secret_prompt_of(world)
+        secret_prompt_of(world)  # without one, nobody connects
         users = world.users_up_to(most, at_least=_AT_LEAST)
         self.watch(users)
         world.connect_all(users)
@@ -127,8 +127,8 @@ class Privacy:
 
     @property
     def question(self) -> str:
-        """The prompt whose answer contains the user's own canary."""
-        return self.world.suite.target.secret_prompt
+        """The prompt whose answer contains the user's own canary. Raises NotExercised if there is none."""
+        return secret_prompt_of(self.world)
 
     # Results ----------------------------------------------------------------------------------------
 
