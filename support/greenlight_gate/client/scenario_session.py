@@ -120,6 +120,20 @@ class ScenarioSession(Session):
         await self._wait_refused(
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind
         )  # fmt: skip
+        if what == "start" and request is not None:
+            await self._wait_served(request)
+
+    async def _wait_served(self, request: str) -> None:
+        """Waits until the run of a request that should have been refused has ended, or sends nothing more.
+
+        Beside it, what comes for the next message could not be told from its events.
+        """
+        ask = self.recorder.checker.connections[self.connection].requests.by_request.get(request)
+        records = -1
+        while ask is not None and ask.run is not None and len(self.recorder.entries) > records:
+            records = len(self.recorder.entries)
+            if await self._until(lambda: ask.over, self.budgets.silence_s):
+                return
 
     def sends_beside(self, what: str) -> bool:
         """Whether a message is an HTTP request of its own that opens no stream, and can be sent from anywhere."""

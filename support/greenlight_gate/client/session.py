@@ -92,6 +92,7 @@ class Session:
         self.jar = jar or CookieJar()
         self.earlier = deque() if earlier is None else earlier
         self.setup: ConnectionSetup | None = None
+        self._told = Values()
         self.target = target
         self.profile = profile
         self.recorder = recorder
@@ -281,6 +282,7 @@ class Session:
             await self._transport.wait_gone(_CLOSE_S)
         if self.setup is not None:
             setup, self.setup = self.setup, None
+            self._told = setup.values
             for complaint in await setup.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
 
@@ -649,8 +651,11 @@ class Session:
 
     @property
     def values(self) -> Values:
-        """All values of this connection by name: from the target, captured, and remembered from messages."""
-        known = (Values() if self.setup is None else self.setup.values).over({})
+        """All values of this connection by name: from the target, captured, and remembered from messages.
+
+        Those of a connection that was closed as well: they name the conversation that its user has left.
+        """
+        known = (self._told if self.setup is None else self.setup.values).over({})
         known.update(self._reader.values)
         return known
 

@@ -13,8 +13,9 @@ from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import Event, EventKind
 from greenlight_gate.session.validation_session import SessionPlan
+from greenlight_gate.trace import Sent
 
 from support.tests.backend.users import eventually
 from support.tests.bdd.worlds import world_of
@@ -98,7 +99,8 @@ class Rooms:
     with "doubles", the answer of its owner is doubled;
     with "queues", others are refused once it has ended; with "closes", by a close. With "request", who sends the id of
     an earlier request receives what answered that, whoever has sent it; with "text", only for the same text. With
-    "flow", only requests to another user's flow are refused.
+    "flow", only requests to another user's flow are refused. With "slow", what is asked in another user's session takes
+    long.
 
     `long_s`: how long a long question takes; None: until it is stopped.
     """
@@ -115,6 +117,7 @@ class Rooms:
         self.came: list[tuple[str, bool]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.texts: dict[str, str] = {}
+        self.begun_by: dict[str, str] = {}
 
     async def door(self, wire: Wire) -> None:
         session = uuid.uuid4().hex
@@ -125,7 +128,9 @@ class Rooms:
             await self._take(await wire.hear(), session)
 
     async def _take(self, said: dict[str, Any], session: str) -> None:
-        named = said.get("session") or said.get("thread") or session
+        named = (
+            said.get("session") or said.get("thread") or self.begun_by.setdefault(said.get("room", session), session)
+        )
         self.came.append((said["type"], named == session))
         if named != session and not self._is_open(said, session):
             await self._refuse(said, named, session)
@@ -144,7 +149,9 @@ class Rooms:
             self.runs[named] = self.answers[said["request"]] = run
             self.texts[said["request"]] = said["prompt"]
             await self.wires[session].say({"type": "started", **run})
-            if said["prompt"] != LONG:
+            if named != session and "slow" in self.open_to_all:
+                self.at_work.add(asyncio.create_task(self._say_later(self.wires[session], run)))
+            elif said["prompt"] != LONG:
                 await self._end(named, "final")
             elif self.long_s is not None:
                 self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
@@ -174,6 +181,10 @@ class Rooms:
         await asyncio.sleep(for_s)
         if self.runs.get(session) is run:
             await self._end(session, "final")
+
+    async def _say_later(self, wire: Wire, run: dict[str, Any]) -> None:
+        await asyncio.sleep(self.long_s or 0.0)
+        await wire.say({"type": "final", **run, "answer": "I am a room."})
 
     async def _end(self, session: str, kind: str) -> None:
         run = self.runs.pop(session, None)
@@ -242,6 +253,38 @@ def test_a_question_carries_the_session_of_the_victim(tmp_path: Path) -> None:
     with world(tmp_path, Rooms("ask")) as here:
         asking(here)
         assert {("REFUSAL-2", "agent_started"), ("ISOLATION-2", "agent_started")} <= found(here)
+
+
+def test_the_next_question_in_another_users_session_waits_for_the_answer_to_the_one_before(tmp_path: Path) -> None:
+    rooms = Rooms("ask", "slow", long_s=0.3)
+    # With the prompt of SECRET there are two questions to try, and no event says which of them it is of.
+    profile = ROOMS.replace('run = "run"\nrequest = "request"', 'run = "$request"\nrequest = "$request"') + RESTORE
+    profile = profile.replace("[every]", '[connection]\nruns = "one_at_a_time"\n[every]')
+    with world(tmp_path, rooms, profile, budget_s=PATIENT_S) as here:
+        asking(here)
+        theirs = here.tab("Bashir").connection
+        came = [
+            entry.reading.kind.value if isinstance(entry.reading, Event) else "asked"
+            for entry in here.recorder.entries
+            if entry.record.connection == theirs and isinstance(entry.reading or entry.record, Event | Sent)
+        ]
+        assert came == ["asked", "agent_started", "agent_completed"] * 2
+        assert {rule for rule, _ in found(here)} == {"REFUSAL-2", "ISOLATION-2"}
+
+
+def test_the_session_of_a_user_who_has_left_is_tried(tmp_path: Path) -> None:
+    rooms = Rooms()
+    # Users name their sessions themselves, and nothing that they receive does.
+    profile = (
+        ROOMS.replace('session = "{session}"\nrequest', 'room = "{room}"\nrequest') + '[values]\nroom = "{uuid}"\n'
+    )
+    with world(tmp_path, rooms, profile) as here:
+        here.wait(here.ask("Ada", "without_tool"))
+        access = ForeignAccess(here)
+        access.leave("Ada")
+        access.ask_in_conversation_of("Ada", "Bashir")
+        assert rooms.came[-1] == ("ask", False)
+        assert found(here) == set()
 
 
 @pytest.mark.parametrize("profile", [FLOWS, FLOWS.replace(*TO_THREAD)])
