@@ -16,9 +16,13 @@ from greenlight_gate.transport.connection_setup import Naming
 
 
 class PastRequest(NamedTuple):
-    """A request of a scenario that has ended: its text, when it was asked and over, and when its scenario ended."""
+    """A request of a scenario that has ended: its text, when it was asked and over, and when its scenario ended.
+
+    `persona`: the name in the canary of the user who sent it.
+    """
 
     text: str
+    persona: str
     asked_at: float
     over_at: float
     left_at: float

@@ -35,9 +35,10 @@ def asks_model(model: RunningModel, asking: Callable[[str], str]) -> Act:
     return door
 
 
-def ask(port: int, text: str) -> None:
+def ask(port: int, *texts: str) -> None:
+    """Asks with these messages of the user."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
-    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    body = {"model": "m", "messages": [{"role": "user", "content": text} for text in texts]}
     connection.request("POST", "/v1/chat/completions", json.dumps(body))
     connection.getresponse().read()
     connection.close()
@@ -110,3 +111,40 @@ def test_a_call_may_be_that_of_a_scenario_beside_this_one_which_has_ended(tmp_pa
             assert here.suite.past_requests
         calls = [entry.record for entry in here.recorder.entries if isinstance(entry.record, ModelCall)]
         assert (calls, here.suite.past_requests) == ([], [])
+
+
+def test_a_call_for_the_unended_run_of_an_earlier_scenario_is_none_of_this_one(tmp_path: Path) -> None:
+    """The conversation of that run holds what is asked here as well, and the canary of its user."""
+
+    def late(model: RunningModel) -> Act:
+        earlier: list[str] = []
+
+        async def door(wire: Wire) -> None:
+            await does.greet(wire)
+            while (received := await wire.hear())["type"] != "start_agent":
+                continue
+            if not earlier:
+                earlier.append(json.dumps(received))
+                await wire.hear()
+                return
+            await asyncio.to_thread(ask, model.port, json.dumps(received), earlier[0])
+            await does.rightly(does.Talk(wire, received, 1))
+            await wire.hear()
+
+        return door
+
+    with served(load_script("reference")) as model:
+        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+        with world(tmp_path, late(model), more=more) as here:
+            here.suite.worlds.discard(here)  # no scenario runs beside the two
+            earlier = World(here.suite, "functional/b.feature:1", 2)
+            earlier.connect("Ada")
+            earlier.ask("Ada", "with_tool", text=f"I am {earlier.canary('Ada')}.")
+            earlier.leave_all()
+            here.suite.loop.call(earlier.linger(), DEADLINE_S)
+            later = World(here.suite, "functional/c.feature:1", 3)
+            later.connect("Bashir")
+            later.wait(later.ask("Bashir", "with_tool"))
+            here.suite.loop.call(later.linger(), DEADLINE_S)
+        assert [entry.record for entry in later.recorder.entries if isinstance(entry.record, ModelCall)] == []
+        assert "ISOLATION-4" not in {finding.rule for finding in later.findings}

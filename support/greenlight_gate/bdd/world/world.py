@@ -668,14 +668,24 @@ class World(Users):
                 raise SuiteFault(str(failed))
 
     def _leave_requests(self) -> None:
-        """Leaves the text and the time of each request to the scenarios beside this one: their calls may be for it."""
+        """Leaves the text and the time of each request to the scenarios beside this one: their calls may be for it.
+
+        Those that follow get the ones without an end, as long as their runs may go on.
+        """
         suite = self.suite
         suite.worlds.discard(self)
         began = min(
             (world.recorder.began for world in list(suite.worlds) if isinstance(world, World)), default=math.inf
         )
-        left = [PastRequest(each.text, each.asked_at, each.over_at, time.monotonic()) for each in self.questions]
-        suite.past_requests = [past for past in (*suite.past_requests, *left) if past.left_at >= began]
+        now = time.monotonic()
+        left = [
+            PastRequest(each.text, self.persona(each.user).name, each.asked_at, each.over_at, now)
+            for each in self.questions
+        ]
+        suite.past_requests = [
+            past for past in (*suite.past_requests, *left)
+            if past.left_at >= began or (past.over_at == math.inf and now - past.left_at < self.budgets.run_s)
+        ]  # fmt: skip
 
     async def _record_model_calls(self) -> None:
         """Records the calls to the model for the requests of this scenario, once those for stopped runs have ended.
@@ -726,15 +736,20 @@ class World(Users):
     def _asker_of(self, heard: HeardCall) -> UserRequest | None:
         """The request of this scenario that a call is for: the only one with this text that was open when it began.
 
-        The text is that of the user's last message, or, where a backend asks on in other words, it stands before.
+        The text is that of the user's last message, or, where a backend asks on in other words, it stands before. A
+        call with the canary of a user whose run had no end when an earlier scenario was over may still be for that.
         """
         latest, call = heard.began_at + _SAME_MOMENT_S, heard.call
+        owners = owners_in(call.body)
         earliest = heard.began_at - heard.error_s - _SAME_MOMENT_S
         open_then: list[tuple[World | None, UserRequest | PastRequest]] = [
             (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
             for question in list(world.questions)
         ]  # fmt: skip
-        open_then += [(None, past) for past in self.suite.past_requests]
+        open_then += [
+            (None, past) for past in self.suite.past_requests
+            if past.left_at >= self.recorder.began or past.persona in owners
+        ]  # fmt: skip
         for is_in in (_asks, _holds):
             found = [
                 (world, question) for world, question in open_then
