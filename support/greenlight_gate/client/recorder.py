@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from greenlight_gate.client.answers import Answers
+from greenlight_gate.client.request import PastRequest
 from greenlight_gate.events import Event, Reading, Unmapped
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import record_feed
@@ -59,7 +60,7 @@ class Recorder:
     records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one,
     nobody knows. `crowded` grows with each time in which others left the machine too little CPU time; `look_at_host`
     brings it up to now. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario.
-    `rules`: those by which it is judged.
+    `attempts`: what its users have asked in conversations of others. `rules`: those by which it is judged.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Recorder:
         self.entries: list[RecordedEntry] = []
         self.checker = TraceChecker(profile, budgets, epoch_s, rules=rules)
         self.answers = Answers(self.began)
+        self.attempts: list[PastRequest] = []
         self.checker.observe_events(self)
         self.connections = 0
         self.fault: Exception | None = None

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.request import PastRequest, UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.redactor import proves_identity
@@ -114,6 +115,7 @@ class ScenarioSession(Session):
             "approves": what == "respond", "behind": behind.request if behind is not None else "",
         }  # fmt: skip
         filled = {**own, **values, "request": request}
+        sent_at = time.monotonic()
         status = await self.send(template, filled, to=what, what=what, request=request, foreign=owner, **kept)
         if status is not None and (status not in SUCCESS or what not in ASKS):
             return  # the response has decided it
@@ -121,19 +123,22 @@ class ScenarioSession(Session):
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request, behind
         )  # fmt: skip
         if what == "start" and request is not None:
-            await self._wait_served(request)
+            over_at = time.monotonic() if await self._has_ended(request) else math.inf
+            left_at = math.inf
+            self.recorder.attempts.append(PastRequest(str(values["prompt"]), self.persona, sent_at, over_at, left_at))
 
-    async def _wait_served(self, request: str) -> None:
+    async def _has_ended(self, request: str) -> bool:
         """Waits until the run of a request that should have been refused has ended, or sends nothing more.
 
-        Beside it, what comes for the next message could not be told from its events.
+        Beside it, it might not be known which of two messages an event answers. Returns whether nothing is in progress.
         """
         ask = self.recorder.checker.connections[self.connection].requests.by_request.get(request)
         records = -1
         while ask is not None and ask.run is not None and len(self.recorder.entries) > records:
             records = len(self.recorder.entries)
             if await self._until(lambda: ask.over, self.budgets.silence_s):
-                return
+                return True
+        return ask is None or ask.run is None
 
     def sends_beside(self, what: str) -> bool:
         """Whether a message is an HTTP request of its own that opens no stream, and can be sent from anywhere."""

@@ -15,6 +15,7 @@ from greenlight_gate.model.script import load_script
 from greenlight_gate.session.scripted_model import ModelGone
 from greenlight_gate.trace import ModelCall
 
+from support.tests.backend.users import eventually
 from support.tests.bdd.test_healthy_worlds import world
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, Wire
@@ -148,3 +149,36 @@ def test_a_call_for_the_unended_run_of_an_earlier_scenario_is_none_of_this_one(t
             here.suite.loop.call(later.linger(), DEADLINE_S)
         assert [entry.record for entry in later.recorder.entries if isinstance(entry.record, ModelCall)] == []
         assert "ISOLATION-4" not in {finding.rule for finding in later.findings}
+
+
+def test_a_call_for_what_is_asked_in_another_users_conversation_is_none_of_its_owners(tmp_path: Path) -> None:
+    both_asked, asked = asyncio.Barrier(2), list[str]()
+
+    def together(model: RunningModel) -> Act:
+        async def door(wire: Wire) -> None:
+            await does.greet(wire)
+            while (received := await wire.hear())["type"] != "start_agent":
+                continue
+            asked.append(json.dumps(received))
+            before = asked[:-1]
+            await both_asked.wait()
+            await asyncio.to_thread(ask, model.port, *before, json.dumps(received))
+            await does.rightly(does.Talk(wire, received, len(before) + 1))
+            await wire.hear()
+
+        return door
+
+    with served(load_script("reference")) as model:
+        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+        with world(tmp_path, together(model), more=more) as here:
+            for user in ("Ada", "Bashir"):
+                here.connect(user)
+            question = here.ask("Ada", "with_tool")
+            eventually(lambda: bool(asked))
+            theirs = here.session_of(question).names_of(question)
+            attempt = {**theirs, "prompt": f"I am {here.canary('Bashir')}."}
+            here.call(here.tab("Bashir").send_foreign("start", "Ada", attempt))
+            here.wait(question)
+        calls = [entry.record for entry in here.recorder.entries if isinstance(entry.record, ModelCall)]
+        assert [(call.request, call.owners) for call in calls] == [(question.request, ())]
+        assert "ISOLATION-4" not in {finding.rule for finding in here.findings}

@@ -682,6 +682,7 @@ class World(Users):
             PastRequest(each.text, self.persona(each.user).name, each.asked_at, each.over_at, now)
             for each in self.questions
         ]
+        left += [attempt._replace(left_at=now) for attempt in self.recorder.attempts]
         suite.past_requests = [
             past for past in (*suite.past_requests, *left)
             if past.left_at >= began or (past.over_at == math.inf and now - past.left_at < self.budgets.run_s)
@@ -742,10 +743,11 @@ class World(Users):
         latest, call = heard.began_at + _SAME_MOMENT_S, heard.call
         owners = owners_in(call.body)
         earliest = heard.began_at - heard.error_s - _SAME_MOMENT_S
+        beside = [world for world in list(self.suite.worlds) if isinstance(world, World)]
         open_then: list[tuple[World | None, UserRequest | PastRequest]] = [
-            (world, question) for world in list(self.suite.worlds) if isinstance(world, World)
-            for question in list(world.questions)
-        ]  # fmt: skip
+            (world, question) for world in beside for question in list(world.questions)
+        ]
+        open_then += [(None, attempt) for world in beside for attempt in list(world.recorder.attempts)]
         open_then += [
             (None, past) for past in self.suite.past_requests
             if past.left_at >= self.recorder.began or past.persona in owners
