@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from greenlight_gate.bdd.world.world import _asks, _holds
+from greenlight_gate.bdd.world.model_calls import _asks, _holds
 
 TEXT = 'Tell me how a "Größe" works.\n(Request 1.)'
 

@@ -5,7 +5,8 @@ import time
 import uuid
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.world.world import World, owners_in
+from greenlight_gate.bdd.world.model_calls import owners_in
+from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.sections import Prompt
@@ -30,7 +31,7 @@ class ModelFaults:
         """
         world = self.world
         world.need(_NEED)
-        answer = world.model.script.faulty(fault)
+        answer = world.model_calls.model.script.faulty(fault)
         if answer is None:
             raise NotExercised(f"the script of the model has no answer with the fault {fault}", _NEED)
         # A text of its own: a fault may come with the first calls for a message only.
@@ -60,14 +61,13 @@ class ModelFaults:
 
     def _shows_fault(self, question: UserRequest) -> bool:
         fault = self.fault_of[question.request]
-        return any(call.fault == fault for call in self.world.calls_for(question))
+        return any(call.fault == fault for call in self.world.model_calls.of(question))
 
     def _require_fault(self, question: UserRequest) -> None:
         """Raises NotExercised unless the model was asked for an answer to a request, and showed its fault."""
-        if not self.world.calls_for(question):
-            raise NotExercised(
-                f"the backend did not ask the scripted model at {self.world.model.url} for an answer", _ASKED
-            )
+        calls = self.world.model_calls
+        if not calls.of(question):
+            raise NotExercised(f"the backend did not ask the scripted model at {calls.model.url} for an answer", _ASKED)
         if not self._shows_fault(question):
             fault = self.fault_of[question.request]
             raise NotExercised(f"the model was asked, but in no way in which it shows the fault {fault}")
@@ -79,7 +79,7 @@ class ModelFaults:
         """
         question = self.world.last(user)
         self._require_fault(question)
-        calls = self.world.calls_for(question)
+        calls = self.world.model_calls.of(question)
         if not any(self.world.persona(user).name in owners_in(call.body) for call in calls):
             raise NotExercised(f"no prompt to the model of [model] holds the canary of {user}")
 
@@ -93,7 +93,7 @@ class ModelFaults:
 
     def lacking(self, question: UserRequest) -> list[str]:
         """What the script says of the answer, and an answer lacks that came in spite of the fault."""
-        answer, scripted = question.answer, self.world.model.script.faulty(self.fault_of[question.request])
+        answer, scripted = question.answer, self.world.model_calls.model.script.faulty(self.fault_of[question.request])
         if answer is None or scripted is None:
             return []
         return [text for text in scripted.contains if text.casefold() not in answer.casefold()]

@@ -196,7 +196,7 @@ class Stops:
         """
         world = self.world
         if not self.shows_ends:
-            if world.suite.model is None or not world.calls_for(question):
+            if world.suite.model is None or not world.model_calls.of(question):
                 raise NotExercised(
                     "a stop closes the stream, and without a resume nothing shows what became of the run"
                 )
