@@ -1,4 +1,4 @@
-"""A connection of a scenario, whose user may try what the backend has to refuse, or to withstand."""
+"""A connection of a scenario: what only its users do, and what they try that the backend has to refuse or withstand."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.request import PastRequest, UserRequest
+from greenlight_gate.client.request import PastRequest, UserRequest, resuming
 from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.trace import ASKS, SUCCESS, Closed, Expect, Sent
-from greenlight_gate.transport.connection_setup import ConnectionSetup, Kept, Naming, new_request
+from greenlight_gate.transport.connection_setup import NOTHING_NAMED, ConnectionSetup, Kept, Naming, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import ConnectionEnded
 from greenlight_gate.wire.http_call import call_in, parts_of
+from greenlight_gate.wire.templates import fill
 
 _PINGS_AT_ONCE = 8
+_LATE_HEARTBEAT_S = 0.5
 _IDS = frozenset({"request", "run", "thread"})
 _SAME_ID = {"request_number": "request"}
 
@@ -226,3 +228,111 @@ class ScenarioSession(Session):
                 await self._transport.drained()
                 if number % _PINGS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # so that other connections are read, and stamped, in time
+
+    # What other clients do not ----------------------------------------------------------------------------------
+
+    async def stop_early(self, question: UserRequest) -> None:
+        """Tells the backend to stop a run by its request, whatever has been received of it.
+
+        Streams of HTTP/2 are served in any order: a stop that overtakes its request would be one of nothing.
+        """
+        if self._transport is not None and self._transport.multiplexes:
+            await self._until(lambda: question.request in self._begun, self.budgets.handshake_s)
+        values = {"request": question.request, "thread": question.thread}
+        await self.send(self.template("early_stop"), values, to="early_stop", what="stop", request=question.request)
+
+    def resent(self, question: UserRequest) -> None:
+        """Records that a proxy sends a request once more."""
+        self.recorder.add(
+            Sent, self.connection, what="again", text="by a proxy", request=question.request, thread=question.thread
+        )  # fmt: skip
+
+    def missed_heartbeat(self, after_s: float) -> None:
+        """Records that the backend has sent nothing for so long, no heartbeat either."""
+        self._timed_out("heartbeat", after_s)
+
+    async def respond(self, question: UserRequest, *, approves: bool) -> None:
+        """Answers what is asked of the user in the run of a request. Raises NotConnected if nothing is asked."""
+        values = self.answer_to(question, approves=approves)
+        kept = {"run": question.run, "request": question.request, "thread": question.thread, "input": values["input"]}
+        of_run = self._reader.values_of(question.run)
+        filled = {**of_run, **values}
+        question.answered(time.monotonic())
+        await self.send(self.template("respond"), filled, to="respond", what="respond", approves=approves, **kept)
+
+    def answer_to(self, question: UserRequest, *, approves: bool) -> dict[str, Any]:
+        """What a response to the latest input_requested of a run is filled with."""
+        asked, choices = question.asked_input, self.profile.spec.choices
+        if asked is None or choices is None:
+            raise NotConnected(f"nothing was asked of {self.user}, so that nothing can be answered", "")
+        named = {"input": asked.input, "call": asked.call, "run": question.run}
+        named |= {"request": question.request, "thread": question.thread, "prompt": question.text}
+        choice = fill(choices.approve if approves else choices.deny, self.values.over(named))
+        return {**named, "choice": choice}
+
+    async def wait_input_over(self, question: UserRequest, input_s: float) -> bool:
+        """Whether something shows what becomes of a request for input that nobody answers for so many seconds."""
+        began, events = time.monotonic(), len(question.events)
+        came = await self.inbox.until(
+            lambda: len(question.events) > events or question.over, input_s + self.budgets.start_s
+        )
+        if not came:
+            self._timed_out("input", time.monotonic() - began, request=question.request, run=question.run)
+            question.give_up()
+        return came
+
+    async def websocket_ping(self) -> bool:
+        """Whether a ping of the WebSocket protocol was answered within the budget (RFC 6455 section 5.5.2)."""
+        transport, budget = self._transport, self.budgets.ping_s
+        if transport is None or not self.open:
+            raise self.not_open()
+        self.recorder.add(Sent, self.connection, what="websocket ping", text="")
+        try:
+            transport.ping()
+        except ConnectionEnded as error:
+            raise self.not_open() from error
+        answered = await self.inbox.until(lambda: not (transport.unanswered and self.open), budget)
+        if not answered:
+            self._timed_out("websocket pong", budget)
+        return answered and not transport.unanswered
+
+    @property
+    def heartbeats(self) -> int:
+        """How many heartbeats the backend has sent so far: pings, and those that the profile knows."""
+        pings = self._transport.pings if self._transport is not None else 0
+        return pings + sum(control.name == "heartbeat" for control in self.inbox.controls)
+
+    async def wait_heartbeat(self, question: UserRequest, announced_s: float) -> tuple[bool, float]:
+        """Waits for a heartbeat until an answer has ended. Whether one came, and after how many seconds either did.
+
+        One that did not come within the announced time is recorded as missing, half a second later at the soonest.
+        """
+        before, began = self.heartbeats, time.monotonic()
+        await self.inbox.until(lambda: self.heartbeats > before or question.over or not self.open, self.budgets.run_s)
+        came, took_s = self.heartbeats > before, time.monotonic() - began - self.recorder.lost_s(began)
+        if not came and took_s > announced_s + _LATE_HEARTBEAT_S:
+            self._timed_out("heartbeat", took_s)
+        return came, took_s
+
+    @property
+    def first_event_id(self) -> str:
+        """The first id that an event of this connection had; "" without."""
+        return self._transport.first_event_id if self._transport is not None else ""
+
+    def going_on(self) -> Naming:
+        """What a channel names that takes the place of this one, which has ended in order: its last event id, if any.
+
+        Nothing is missing that would have to come on the new one.
+        """
+        latest = next((each for each in reversed(self.inbox.questions) if each.thread is not None), None)
+        last_id = self.last_event_id if self.profile.spec.resumes_by_event_id else ""
+        if latest is None or not last_id:
+            return NOTHING_NAMED
+        shown = self.recorder.checker.connections[self.connection].requests.orders
+        also = {thread: None for thread in shown if thread not in (None, latest.thread)}
+        return resuming(latest, latest.last_seq, last_event_id=last_id, also=also)._replace(last_seq=None)
+
+    async def wait_event(self) -> bool:
+        """Whether any event has come on this connection, or comes within the time for a run to begin."""
+        await self._until(lambda: self.inbox.was_shown_an_event(0), self.budgets.start_s)
+        return self.inbox.was_shown_an_event(0)
