@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from greenlight_gate.evidence.attribution import Attributed, BegunTrace, first_ill, followed, only_for
-from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
+from greenlight_gate.evidence.attribution import Attributed, first_ill, followed, only_for
+from greenlight_gate.evidence.cut_matrix import CutCell
 from greenlight_gate.evidence.day_verdict import decide_day, gaps_of_day, is_day
+from greenlight_gate.evidence.judged_traces import FinishedTraces, unfinished
+from greenlight_gate.evidence.ledger import Ledger, NotAsWritten
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
-from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
+from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.evidence.scenario_results import durations, each_time, unmet
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
@@ -22,11 +24,8 @@ from greenlight_gate.evidence.session_folder import (
     VALIDATION_FOLDER,
     Ended,
     Evidence,
-    Finished,
     JudgedTarget,
-    LedgerLine,
     Measurements,
-    Selected,
 )
 from greenlight_gate.evidence.waived import waived_in
 from greenlight_gate.findings import numbered
@@ -34,13 +33,12 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.own_rules import UnusableRule, installed_rules
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 from greenlight_gate.verdict.decision import decide
-from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioOutcome, ScenarioResult, Verdict
+from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioResult, Verdict
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
@@ -51,7 +49,6 @@ from greenlight_gate.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
 _SELDOM = 50_000
-_MOST_UNFINISHED = 4
 _MOST_CHANGED = 8
 _NAME = re.compile(rf"(?:{VALIDATION_FOLDER}|{LOAD_FOLDER})_(\d+)(?:-\d+)?")
 _UNBEGUN = (
@@ -66,10 +63,6 @@ class NoEvidence(Exception):
 
 class Unreadable(Exception):
     """A session that does not say, or not any longer, what was judged: one line says why."""
-
-
-class NotAsWritten(Exception):
-    """A ledger that is not as a run writes it: one line says in what."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -132,92 +125,6 @@ class JudgedSession(NamedTuple):
     folder: Path
 
 
-class _Ledger:
-    """What the ledger says. Raises OSError, and NotAsWritten for one that no run has left."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.selected: dict[str, Selected] = {}
-        self.finished: dict[str, Finished] = {}
-        self.ended: Ended | None = None
-        self.torn = 0
-        for line in evidence.lines():
-            if line.entry is None:
-                self.torn += 1
-            elif wrong := self._take(line):
-                raise NotAsWritten(f"evidence/ledger.jsonl, line {line.number}: {wrong}")
-        if self.ended is not None and evidence.manifest() is None:
-            raise NotAsWritten(f"evidence/{MANIFEST} is missing: it was removed, or the run did not come to its end")
-
-    def name_of(self, key: str) -> str:
-        """The name of a scenario; its key, if it was not selected."""
-        return self.selected[key].name if key in self.selected else key
-
-    def _take(self, line: LedgerLine) -> str:
-        """Returns what is wrong with a line. There is one end of each scenario, and one of the run, the last line."""
-        entry = line.entry
-        if not line.follows:
-            return "it does not follow what was written before it"
-        if self.ended is not None:
-            return "the run has ended before it"
-        if isinstance(entry, Selected):
-            self.selected[entry.key] = entry
-        elif isinstance(entry, Finished):
-            if entry.key in self.finished:
-                return f"a second end of {entry.key}"
-            self.finished[entry.key] = entry
-        elif isinstance(entry, Ended):
-            self.ended = entry
-        return ""
-
-
-class _FinishedTraces:
-    """What the traces of all finished scenarios show, once each was taken."""
-
-    def __init__(
-        self, evidence: Evidence, session: JudgedTarget, profile: Profile, meter: Meter, timeline: Timeline
-    ) -> None:
-        self.findings: list[Attributed] = []
-        self.relations: list[IsolationPair] = []
-        self.cells: list[CutCell] = []
-        self.gaps: list[str] = []
-        self.begun: list[BegunTrace] = []
-        self.crowded = ""
-        self._evidence, self._session, self._profile = evidence, session, profile
-        self._meter, self._timeline = meter, timeline
-
-    def take(self, entry: Finished, name: str, rules: Mapping[str, Rule]) -> None:
-        """Judges the traces of one scenario, until one cannot be read."""
-        found = records = 0
-        for trace in (entry.trace, *entry.further):
-            try:
-                path = _inside(self._evidence, trace)
-                checker = replay(
-                    path, self._profile, self._session.budgets, self._meter, self._timeline, rules=rules
-                )  # fmt: skip
-            except BrokenTrace as error:
-                self.gaps.append(str(error))
-                return
-            except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
-                self.gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
-                return
-            found += len(checker.findings)
-            records += checker.records
-            self._take(checker, entry, name, trace)
-        self.gaps += _lost(entry, name, found, records)
-
-    def _take(self, checker: TraceChecker, entry: Finished, name: str, trace: str) -> None:
-        stalls = checker.registry.stalls
-        self.gaps += [f"the suite's own fault: {failed}" for failed in checker.own_checks.failed]
-        self.crowded = self.crowded or stalls.crowded
-        self.gaps += [f"in '{name}' {stalls}"] if stalls.unjudged else []
-        ill = tuple(checker.findings) if trace == entry.health_trace else ()
-        self.begun.append(BegunTrace(name, checker.epoch_s, ill, frozenset(each.rule for each in checker.findings)))
-        self.findings += [Attributed(finding, name, trace) for finding in checker.findings]
-        self.cells += cut_cells(checker, can_resume="resume" not in self._session.absent)
-        if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:
-            self.relations.append(checker.relation(name, entry.private))
-
-
 def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
     """Judges a session folder by these rules. Raises NoEvidence for one that holds none.
 
@@ -233,7 +140,7 @@ def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
     except Unreadable as error:
         return undecided(folder, str(error))
     try:
-        ledger = _Ledger(evidence)
+        ledger = Ledger(evidence)
     except NotAsWritten as error:
         return undecided(folder, str(error), session)
     except OSError as error:
@@ -248,7 +155,7 @@ def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
 
 
 def _judge(
-    evidence: Evidence, ledger: _Ledger, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]
+    evidence: Evidence, ledger: Ledger, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]
 ) -> Judgement:
     meter, timeline = (
         Meter(session.clock),
@@ -256,14 +163,14 @@ def _judge(
     )
     rules, unknown = _with_own(rules, session)
     of_day = is_day(session)
-    gaps = gaps_of_day(session, ledger.torn, ledger.ended) if of_day else [*session.caveats, *_gaps(ledger, session)]
-    traces = _FinishedTraces(evidence, session, profile, meter, timeline)
+    gaps = gaps_of_day(session, ledger.torn, ledger.ended) if of_day else [*session.caveats, *ledger.gaps(session)]
+    traces = FinishedTraces(evidence, session, profile, meter, timeline)
     for entry in ledger.finished.values():
         if entry.trace:
             traces.take(entry, ledger.name_of(entry.key), rules)
     gaps += [*unknown, *traces.gaps]
     # Of a monitor that was killed, the round under way is lost; nor is a day measured that was not watched to its end.
-    gaps += _unfinished(evidence, ledger, profile, session, meter) if not of_day else []
+    gaps += unfinished(evidence, ledger, profile, session, meter) if not of_day else []
     measurements = _measurements(evidence, gaps, needed=not of_day)
     loads, watched = _believed(evidence, gaps)
     if session.workload is not None and not loads:
@@ -442,65 +349,3 @@ def _measurements(evidence: Evidence, gaps: list[str], *, needed: bool) -> Measu
     if measurements is None and needed:
         gaps.append("measurements.json is missing")
     return measurements
-
-
-def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
-    gaps = []
-    if ledger.torn:
-        gaps.append(f"{ledger.torn} line(s) of the ledger are not whole")
-    if not ledger.selected and session.workload is None:
-        gaps.append("no scenario was selected")
-    ended = ledger.ended
-    if ended is None:
-        gaps.append("the run did not come to its end")
-        return gaps
-    if ended.interrupted:
-        gaps.append(f"the run was interrupted ({ended.interrupted})")
-    if ended.unjudged:
-        gaps.append(f"the target cannot be judged: {ended.unjudged}")
-    if ended.fault:
-        gaps.append(f"the suite itself failed: {ended.fault}")
-    ours, theirs = set(ledger.finished), set(ended.allure)
-    if ours != theirs or len(ended.allure) != len(theirs):
-        gaps.append(f"Allure has {numbered(len(ended.allure), 'result')}, the ledger {numbered(len(ours), 'scenario')}")
-    return gaps
-
-
-def _lost(entry: Finished, name: str, found: int, records: int) -> list[str]:
-    """What the replay of a scenario's traces, with so many findings and records, did not have that the run had."""
-    gaps = []
-    if found != entry.findings:
-        gaps.append(f"'{name}' had {numbered(entry.findings, 'finding')} live and {found} in the replay of its trace")
-    if records < (entry.records or 0):
-        gaps.append(f"of {entry.records} records of '{name}' {records} are left in its trace")
-    return gaps
-
-
-def _unfinished(
-    evidence: Evidence, ledger: _Ledger, profile: Profile, session: JudgedTarget, meter: Meter
-) -> list[str]:
-    """What scenarios that never finished have shown counts all the same, as far as their traces can be read."""
-    gaps = []
-    known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.further)}
-    for path in sorted(evidence.traces.glob("*.jsonl")):
-        name = f"traces/{path.name}"
-        if name in known:
-            continue
-        try:
-            replay(_inside(evidence, name), profile, session.budgets, meter)
-        except BrokenTrace as error:
-            gaps.append(f"a scenario did not finish: {error}")
-        except Exception as error:  # noqa: BLE001 -- as above
-            gaps.append(f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}")
-        else:
-            gaps.append(f"the scenario of {path.name} did not finish")
-    more = len(gaps) - _MOST_UNFINISHED
-    return gaps if more <= 0 else [*gaps[:_MOST_UNFINISHED], f"nor did those of {more} more traces"]
-
-
-def _inside(evidence: Evidence, trace: str) -> Path:
-    """The path of a trace. Raises Torn for one that is not inside the folder."""
-    try:
-        return evidence.inside(trace)
-    except OSError as error:
-        raise BrokenTrace(f"{Path(trace).name} cannot be read ({error.strerror})") from error
