@@ -10,15 +10,22 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess, promises_before
 from greenlight_gate.session.leftovers import data_folder
+from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.targets.access import NotReady, Unreachable, check_health
 from greenlight_gate.targets.model import Target
+from greenlight_gate.wire.spec import Promises
 
 _START_S = 30.0
 _END_S = 10.0
 _ASK_EVERY_S = 0.05
+# Short enough that lost connections are noticed while a scenario waits.
+_HEARTBEAT_S = "2"
+# The bundled backend takes a model that is silent for so long, or for half of the longest silence, for a failed one.
+_MODEL_SILENCE_S = 2.0
+MODEL_URL = "CHAT_MODEL_URL"
 log = logging.getLogger("greenlight")
 
-__all__ = ["BackendFailed", "Running", "StartedBackend", "promises_before"]
+__all__ = ["MODEL_URL", "BackendFailed", "Running", "StartedBackend", "backend_variables", "promises_before"]
 
 
 class Running(Protocol):
@@ -112,3 +119,23 @@ class StartedBackend:
             self.process.stop()
         if self._data is not None:
             shutil.rmtree(self._data, ignore_errors=True)
+
+
+def backend_variables(
+    target: Target, promises: Promises, model: ScriptedModel | None, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables with which the bundled backend does what the target and the profile say; `environ` comes first."""
+    own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **environ}
+    if model is not None:
+        answers = "all" if own.get(MODEL_URL) else "unknown"
+        silence_s = min(_MODEL_SILENCE_S, target.budgets.silence_s / 2)
+        own = {
+            MODEL_URL: model.url, "CHAT_MODEL_ANSWERS": answers, "CHAT_MODEL_SILENCE_S": f"{silence_s:g}", **own
+        }  # fmt: skip
+    if not target.capabilities.resume:
+        own["CHAT_RESUME"] = "off"
+    if promises.runs_outlive_tokens:
+        own["CHAT_RUNS_OUTLIVE_TOKENS"] = "on"
+    if promises.runs_end_with_connection:
+        own["CHAT_RUNS_END_WITH_CONNECTION"] = "on"
+    return own

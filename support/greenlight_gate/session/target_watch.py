@@ -19,6 +19,7 @@ from greenlight_gate.evidence.monitor_day import (
     rounds_in,
     seal_earlier_days,
 )
+from greenlight_gate.evidence.output_folder import keep_out_of_git, log_to
 from greenlight_gate.evidence.safe_files import append_line, bounded_lines, open_regular
 from greenlight_gate.evidence.session_folder import LOG
 from greenlight_gate.monitor.alerts import Alert, Alerts
@@ -32,7 +33,7 @@ from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.session.synthetic_user import Played
-from greenlight_gate.session.validation_session import ValidationSession, keep_out_of_git, log_to
+from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 
 # A pattern that lasts is reported again after an hour, and after a day.

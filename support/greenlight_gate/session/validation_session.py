@@ -1,6 +1,5 @@
 """One validation session: the target, its backend if the suite starts it, the loop thread and the evidence."""
 
-import contextlib
 import logging
 import os
 import platform
@@ -19,6 +18,7 @@ import msgspec
 from greenlight_gate import __version__
 from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.client.request import PastRequest
+from greenlight_gate.evidence.output_folder import log_to, new_session_folder
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     LOG,
@@ -27,8 +27,6 @@ from greenlight_gate.evidence.session_folder import (
     Evidence,
     JudgedRule,
     JudgedTarget,
-    order_of,
-    session_folders,
 )
 from greenlight_gate.evidence.waived import day_of
 from greenlight_gate.measure.load_result import LoadResult
@@ -38,7 +36,14 @@ from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, not_observable
-from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend, promises_before
+from greenlight_gate.session.embedded_backend import (
+    MODEL_URL,
+    BackendFailed,
+    Running,
+    StartedBackend,
+    backend_variables,
+    promises_before,
+)
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.scripted_model import ScriptedModel
@@ -63,11 +68,6 @@ S = TypeVar("S", bound="Session")
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
-# Short enough that lost connections are noticed while a scenario waits.
-_HEARTBEAT_S = "2"
-# The bundled backend takes a model that is silent for so long, or for half of the longest silence, for a failed one.
-_MODEL_SILENCE_S = 2.0
-_MODEL_URL = "CHAT_MODEL_URL"
 # Connections of one user whose ids are remembered.
 _MOST_EARLIER = 64
 _USUAL_SCALE = 25
@@ -216,7 +216,7 @@ class ValidationSession:
         self.loop.start()
         if target.model is not None:
             # Who names another model for the embedded backend has it answer all questions.
-            named = environ.get(_MODEL_URL, "") if target.start == "embedded" else ""
+            named = environ.get(MODEL_URL, "") if target.start == "embedded" else ""
             self.model = ScriptedModel.of(target.model.script, named or target.model.url)
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
         # Signing out needs the port at which the backend came up.
@@ -385,20 +385,7 @@ class ValidationSession:
             folder = Path(self.plan.environment).parent
             self.own_backend = StartedBackend(lambda _: CommandProcess.start(target.command, own, folder))
         else:
-            own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
-            if self.model is not None:
-                answers = "all" if own.get(_MODEL_URL) else "unknown"
-                silence_s = min(_MODEL_SILENCE_S, target.budgets.silence_s / 2)
-                own = {
-                    _MODEL_URL: self.model.url, "CHAT_MODEL_ANSWERS": answers, "CHAT_MODEL_SILENCE_S": f"{silence_s:g}",
-                    **own,
-                }  # fmt: skip
-            if not target.capabilities.resume:
-                own["CHAT_RESUME"] = "off"
-            if self.profile.promises.runs_outlive_tokens:
-                own["CHAT_RUNS_OUTLIVE_TOKENS"] = "on"
-            if self.profile.promises.runs_end_with_connection:
-                own["CHAT_RUNS_END_WITH_CONNECTION"] = "on"
+            own = backend_variables(target, self.profile.promises, self.model, own)
             self.own_backend = StartedBackend.embedded(self.plan.defects, own)
         try:
             self.own_backend.start()
@@ -454,45 +441,6 @@ class ValidationSession:
         if self._log is not None:
             log.removeHandler(self._log)
             self._log.close()
-
-
-def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
-    """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
-    keep_out_of_git(output_dir)
-    # Where the clock was set back, a new session still sorts behind those that are there.
-    known = [order_of(path, kind) for path in session_folders(output_dir, kind)]
-    latest, *_ = max((each for each in known if each), default=(0,))
-    base = f"{kind}_{max(int(time.time()), latest)}"
-    for number in range(1000):
-        folder = output_dir / (f"{base}-{number}" if number else base)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if output_dir.exists() and not output_dir.is_dir():
-                break
-            continue
-        except OSError as error:
-            raise Misconfigured(f"--output-dir {output_dir}: cannot be written ({error.strerror})") from error
-        return folder
-    raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
-
-
-def keep_out_of_git(output_dir: Path) -> None:
-    """Makes a folder of reports, where there is none yet, which git ignores."""
-    if not output_dir.exists():
-        with contextlib.suppress(OSError):  # creating the session folder will report the error
-            output_dir.mkdir(parents=True)
-            (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
-
-
-def log_to(path: Path) -> logging.Handler:
-    """The execution log of a session: what happened and when, without secrets."""
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    return handler
 
 
 def versions() -> dict[str, str]:

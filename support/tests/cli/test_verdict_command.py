@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.cli.verdict import newest
+from greenlight_gate.evidence.output_folder import new_session_folder
 from greenlight_gate.report.run_report import REPORT
-from greenlight_gate.session.validation_session import new_session_folder
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.cli.process import ROOT, behave, greenlight, suite_in
