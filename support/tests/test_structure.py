@@ -12,7 +12,7 @@ PACKAGE = Path(greenlight_gate.__file__).parent
 # behave takes this option from the class alone, where it reads no configuration file.
 _OPTION = "ScenarioOutline.annotation_schema = '{name}'"
 # What Python has there to be set.
-_HOOK = ("sys.unraisablehook = ", "sys.stdout = ", "sys.stderr = ")
+_HOOK = ("sys.excepthook = ", "sys.unraisablehook = ", "sys.stdout = ", "sys.stderr = ")
 
 
 def _imports() -> grimp.ImportGraph:

@@ -105,6 +105,20 @@ def test_a_signal_that_comes_while_the_command_is_imported_interrupts_it(
     assert (ran.code, ran.out, ran.err) == (130, "", "greenlight: interrupted\n")
 
 
+@pytest.mark.parametrize("module", ["assurance", "assurance.false_alarms", "model", "rules.registry", "bdd.needs_page"])
+def test_every_module_that_is_a_command_is_interrupted_in_one_line(tmp_path: Path, module: str) -> None:
+    (tmp_path / "msgspec.py").write_text(
+        "import signal\nsignal.signal(2, signal.default_int_handler)\nsignal.raise_signal(2)\n", encoding="utf-8"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-m", f"greenlight_gate.{module}"], cwd=tmp_path, check=False, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "greenlight: interrupted\n")
+
+
 def test_a_foreign_package_called_support_changes_nothing(tmp_path: Path) -> None:
     ran = broken(tmp_path, "support", "raise RuntimeError('somebody else')")
 
