@@ -22,6 +22,8 @@ MOST_DRIFT_MS = 5.0
 
 # Rules broken by the loss of one answer or one connection; and those about lateness only.
 LATE = frozenset({*(f"TIMELINESS-{number}" for number in range(1, 7)), "CONNECTION-2"})
+# What a backend shows that has waited for the model in vain, or has given it up: a run that failed, or a text about it.
+OF_THE_MODEL = frozenset({"CONTENT-4"})
 LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
 
 
@@ -140,7 +142,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
         """The offences that no allowance covers.
 
         Single losses are for SUCCESS to judge, as long as there are few of them; and a generator that comes late
-        itself, or a machine that is busy with other work, accuses nobody of being late.
+        itself, or a machine that is busy with other work, accuses nobody of being late; nor of a wrong answer, where
+        the suite itself serves the model.
         """
         return [offence for offence in self.offences if not self._is_allowed(offence.finding)]
 
@@ -152,7 +155,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
         return {rule: times for rule, times in self.counts.items() if rule in late}
 
     def _is_hindered(self, finding: Finding) -> bool:
-        return bool(self.hindered) and (finding.late or finding.rule in LATE)
+        of_model = self.serves_model and finding.rule in OF_THE_MODEL
+        return bool(self.hindered) and (finding.late or finding.rule in LATE or of_model)
 
     def _is_allowed(self, finding: Finding) -> bool:
         if self._is_hindered(finding):

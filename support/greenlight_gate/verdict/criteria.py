@@ -6,9 +6,9 @@ import msgspec
 
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency_summary import LatencySummary
-from greenlight_gate.measure.load_result import LoadResult, figures
+from greenlight_gate.measure.load_result import OF_THE_MODEL, LoadResult, figures
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
-from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
+from greenlight_gate.rules.engine.suite_stalls import AGAIN
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 
 # The category of the load of a load session, which belongs to no scenario.
@@ -162,9 +162,11 @@ def gaps_of(loads: tuple[LoadOfScenario, ...]) -> list[str]:
     for load in loads:
         summary = load.summary
         gaps += [f"'{load.label}': {lost}" for lost in (*summary.lost, *summary.short)]
-        if summary.crowded and summary.late and not summary.saturated:
-            late = ", ".join(f"{rule} ({times})" for rule, times in sorted(summary.late.items()))
-            gaps.append(f"'{load.label}': {busy(summary.crowded)}, so that {late} cannot be judged; {AGAIN}")
+        # What is late for a generator that is too busy itself, LATENCY says; of a wrong answer, nothing else does.
+        late = {rule: n for rule, n in summary.late.items() if not summary.saturated or rule in OF_THE_MODEL}
+        if late:
+            said = ", ".join(f"{rule} ({times})" for rule, times in sorted(late.items()))
+            gaps.append(f"'{load.label}': {summary.hindered}, so that {said} cannot be judged; {AGAIN}")
         if summary.interrupted:
             gaps.append(f"'{load.label}' was interrupted")
         unshown = summary.counts.keys() - {offence.finding.rule for offence in summary.offences}

@@ -8,7 +8,7 @@ from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.thresholds import Thresholds
-from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
+from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario, gaps_of
 from greenlight_gate.verdict.decision import decide
 from greenlight_gate.verdict.facts import Facts, Observed, Verdict
 from greenlight_gate.verdict.failure_patterns import occurrence
@@ -105,6 +105,20 @@ def test_failed_runs_are_judged_where_there_is_a_threshold(
     (criterion,) = [each for each in decision.criteria if each.id == "FAILURES"]
     assert (criterion.threshold, criterion.measured, criterion.status.value) == (f"<= {most:g} %", measured, status)
     assert "FAILURES" not in statuses(decide(of_a_load(**values)))
+
+
+@pytest.mark.parametrize("busy", [{"busy": 0.99}, {"crowded": "other programs used 62%"}])
+def test_a_wrong_answer_accuses_nobody_where_the_suites_own_model_may_have_been_too_slow(busy: dict[str, Any]) -> None:
+    both = decide(with_gaps(LoadResult(**{**WHOLE, **found("CONTENT-4", 2), **busy, "serves_model": True})))
+    assert both.verdict is Verdict.INCONCLUSIVE
+    assert "so that CONTENT-4 (2) cannot be judged" in both.reason
+    for idle in (busy, {"serves_model": True}):
+        assert decide(with_gaps(LoadResult(**{**WHOLE, **found("CONTENT-4", 2), **idle}))).verdict is Verdict.BLOCKED
+
+
+def with_gaps(summary: LoadResult) -> Facts:
+    given = facts(summary)
+    return msgspec.structs.replace(given, gaps=tuple(gaps_of(given.loads)))
 
 
 @pytest.mark.parametrize(

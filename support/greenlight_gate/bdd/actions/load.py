@@ -91,6 +91,7 @@ class Crowd:
                 began = time.monotonic()
                 summary = Director(plan_of(self.suite, planned, **plan), executors, channels, watch).run()
                 summary.crowded = self.suite.host.why(began)
+                summary.serves_model = self.suite.model is not None and self.suite.model.is_served_here
             self.suite.patience.hung.update(summary.hung_tools)
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
             self._keep(label, summary, fast=fast, discarded=again)
