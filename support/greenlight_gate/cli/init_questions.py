@@ -36,7 +36,10 @@ class Questions:
         """One answer. Raises Misconfigured where nobody can be asked and there is no default."""
         if not self.interactive:
             if default is None:
-                raise Misconfigured(f"{option}: expected it, since nobody can be asked here; {question}")
+                raise Misconfigured(
+                    f"{option}: add it to the command, since init asks no questions without a terminal or with --yes. "
+                    f"It answers: {question}"
+                )
             return default
         while True:
             shown = f" [{default}]" if default else ""

@@ -106,6 +106,38 @@ _BUDGETS = """\
 # run, until a half-open connection is closed. These follow from what `init` has measured, or are known of such servers;
 # the others have their defaults."""
 
+_MORE = """\
+# Each further prompt exercises further scenarios. Take a table out of the comment once the question fits your backend,
+# and `contains` what is always in its answer. targets/prompts/reference.toml of Greenlight has these and more."""
+_MORE_PROMPTS = """\
+[prompts.with_tool]
+ask = "What is 17*23?"
+contains = ["391"]
+tools = ["calculator"]  # the tool that it uses for this question
+
+[prompts.without_tool]
+ask = "Good morning! Who are you?"
+contains = [["assistant", "help"]]  # one of these
+
+[prompts.follow_up]
+ask = "And what was my previous question?"  # sent after with_tool, in the same conversation
+contains = [PREVIOUS]
+
+[prompts.long_running]
+ask = "Please research the tides thoroughly."  # an answer of some seconds; it is stopped as well
+contains = ["moon"]
+
+[prompts.remember]
+ask = "Please remember that my secret word is {canary}."
+contains = ["{canary}"]
+
+[prompts.recall]
+ask = "What is my secret word?"  # in another conversation of the same user
+contains = ["{canary}"]
+
+[prompts.failing_agent]
+ask = "Please give up."  # what makes a run fail"""
+
 
 def _head(draft: TargetDraft) -> str:
     lines = [
@@ -218,14 +250,17 @@ def _suite(draft: TargetDraft) -> str:
 def _prompts(draft: TargetDraft) -> str:
     name = "with_tool" if draft.tools else "without_tool"
     lines = [
-        "# What the backend is asked, and what is right. Further prompts exercise further scenarios: without_tool,",
-        "# two_tools, long_running, remember, recall ...: targets/prompts/reference.toml of Greenlight explains them.",
+        "# What the backend is asked, and what is right.",
         f"[prompts.{name}]",
         _line("ask", draft.ask, "{canary} becomes a made-up secret of the user"),
         _line("contains", list(draft.contains), "the answer must contain every entry, in upper or lower case"),
     ]
     lines += [_line("tools", list(draft.tools), "the tools that it uses for this prompt")] if draft.tools else []
-    return "\n".join(lines)
+    more = _MORE_PROMPTS.replace("PREVIOUS", as_toml(draft.ask.rstrip("?!. ").split(" ")[-1]))
+    # The other one of the two is asked for already.
+    tables = [table for table in more.split("\n\n") if not table.startswith(f"[prompts.{name}]")]
+    commented = ["#     " + line if line else "#" for line in "\n\n".join(tables).splitlines()]
+    return "\n".join([*lines, "", _MORE, "#", *commented])
 
 
 def _table(name: str, entries: Mapping[str, Any], why: str) -> str:

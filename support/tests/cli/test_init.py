@@ -168,7 +168,7 @@ def test_who_is_asked_for_a_value_knows_which_server_it_looks_like(tmp_path: Pat
         ran = greenlight(tmp_path, "init", server.url, "--yes")
 
     assert "it looks like agno\n" in ran.out
-    assert (ran.code, "--value workflow_id=VALUE: expected it" in ran.err) == (3, True), ran.err
+    assert (ran.code, "--value workflow_id=VALUE: add it to the command" in ran.err) == (3, True), ran.err
 
 
 def test_who_is_asked_for_an_audience_is_asked_for_claims_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        ((), "URL: expected it, since nobody can be asked here"),
+        ((), "URL: add it to the command, since init asks no questions without a terminal or with --yes. It answers: "),
         (("chat.example",), "URL: expected one such as wss://chat.example/ws"),
         (
             ("ws://127.0.0.1:99999/ws",),
@@ -304,6 +304,22 @@ def test_every_target_file_can_be_read_again(tmp_path: Path, draft: TargetDraft)
     assert (prompt.ask, prompt.contains) == (draft.ask, draft.contains)
     assert target.auth.claims == dict(draft.sign_in.claims)
     assert target.accepted_gaps == {}
+
+
+@pytest.mark.parametrize(("tools", "other"), [(("calculator",), "without_tool"), ((), "with_tool")])
+def test_more_prompts_stand_in_the_comments(tmp_path: Path, tools: tuple[str, ...], other: str) -> None:
+    text = target_text(TargetDraft("ws://h", "h", ask="What is 17*23?", contains=("391",), tools=tools))
+    begin = text.index("#     [prompts.")
+    path = tmp_path / "greenlight.toml"
+    path.write_text(text[:begin] + text[begin:].replace("#     ", "").replace("#\n", "\n"), encoding="utf-8")
+
+    prompts = load_target(str(path), {}).prompts
+
+    more = ("with_tool", "without_tool", "follow_up", "long_running", "remember", "recall", "failing_agent")
+    assert all(getattr(prompts, name) for name in more)
+    assert f"[prompts.{other}]" in text[begin:]
+    assert prompts.follow_up is not None
+    assert prompts.follow_up.contains == ("17*23",)
 
 
 def test_what_one_run_cannot_measure_comes_from_the_example_of_the_profile() -> None:

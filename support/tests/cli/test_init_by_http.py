@@ -76,7 +76,7 @@ def test_an_included_profile_that_reads_the_answer_is_taken_with_the_message(tmp
             'got application/json: {"answer": "391"}; where the answers come on an event',
         ),
         ("/lines", ("--message", '{"q": "{prompt}"}'), 'got HTTP 422: {"error": "bad_request", "detail": "a text is'),
-        ("/ask", ("--message", MESSAGE), "--sign-in: expected it, since nobody can be asked here"),
+        ("/ask", ("--message", MESSAGE), "--sign-in: add it to the command, since init asks no questions without a"),
         ("/ask", ("--message", MESSAGE, "--sign-in", "none"), "got HTTP 401: {"),
         (
             "/lines",
