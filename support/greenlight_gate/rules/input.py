@@ -78,11 +78,14 @@ def on_completed(run: RunState, event: Event, asked: AskedInput, n: int, report:
         _unanswered(run, f"{event.tool or asked.tool!r} has completed", asked, n, report)
 
 
-def on_received(run: RunState, asked: AskedInput, n: int, report: Report) -> None:
-    """INPUT-6: an answer is received twice; and where the user has not answered, but another one, REFUSAL-2."""
+def on_received(run: RunState, asked: AskedInput, n: int, report: Report, *, approved: bool) -> None:
+    """INPUT-6: an answer is received twice; and where the user has not answered, but another one, REFUSAL-2.
+
+    `approved`: it says so. Else the time for an answer may be over; what was taken for one, the tool shows.
+    """
     if asked.over:
         report("INPUT-6", "one input_received for each input_requested", "another one", asked.n, n, run=run)
-    elif asked.approves is None and asked.intruder is not None:
+    elif asked.approves is None and asked.intruder is not None and approved:
         _unanswered(run, "input_received", asked, n, report)
 
 

@@ -98,6 +98,9 @@ def test_an_approval_with_an_invalid_token_has_no_effect(status: int) -> None:
     assert rest(approved(attempt())).whole() == []
     accepted = ("REFUSAL-1", "only Ada to be able to answer what this run asks")
     assert rest(received(attempt())).whole()[0] == (*accepted, "input_received after an answer with no token", (7, 9))
+    # The time for an answer may be over before the user has answered.
+    assert received(attempt(), "expired").completed(result=DENIED).whole() == []
+    assert rest(received(attempt(), "expired")).whole()[0][0] == "REFUSAL-1"
     assert rest(attempt()).whole()[0] == (*accepted, "'weather' runs after an answer with no token", (7, 9))
 
 

@@ -94,8 +94,15 @@ class ConnectionChecker:
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.requests.runs
         self.search = CanaryScan(user, self.tabs, self._what, registry.users.__contains__)
+        choices = profile.spec.choices
         self.run_judge = RunChecker(
-            self.requests, budgets, epoch_s, self.report, self.search, arguments_in=self.reader.arguments_in
+            self.requests,
+            budgets,
+            epoch_s,
+            self.report,
+            self.search,
+            arguments_in=self.reader.arguments_in,
+            approving=choices.approve if choices is not None else None,
         )
 
     @property

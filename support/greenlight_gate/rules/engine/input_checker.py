@@ -1,5 +1,6 @@
 """Follows what is asked of the user in the runs of one connection, and calls the rules for it."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,12 +20,14 @@ class InputChecker:
     """What is asked in a run or by its sub-agents is kept with the run that the user has asked for.
 
     `frame_of`: the frame of a record that has just come; `arguments_in`: those of the tool in such a frame.
+    `approving`: what approves, as the wire has it.
     """
 
     def __init__(
         self, requests: OpenRequests, report: Report, *, frame_of: Callable[[int], bytes],
-        arguments_in: Callable[[bytes, EventKind], Any],
+        arguments_in: Callable[[bytes, EventKind], Any], approving: Any,
     ) -> None:  # fmt: skip
+        self.approving = approving if isinstance(approving, str) else json.dumps(approving, separators=(",", ":"))
         self.requests = requests
         self.report = report
         self.frame_of = frame_of
@@ -76,7 +79,7 @@ class InputChecker:
         asked = _answered(run.root.inputs or [], event)
         if asked is not None:
             if asked.replaced_by is None:
-                inputs.on_received(run, asked, n, self.report)
+                inputs.on_received(run, asked, n, self.report, approved=event.choice == self.approving)
             asked.over = True
             run.root.answered(at, self.requests.registry.runs.values())
 

@@ -44,7 +44,7 @@ class RunChecker:
 
     def __init__(
         self, requests: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan,
-        *, arguments_in: Callable[[bytes, EventKind], Any] = lambda data, kind: None,
+        *, arguments_in: Callable[[bytes, EventKind], Any] = lambda data, kind: None, approving: Any = None,
     ) -> None:  # fmt: skip
         self.requests = requests
         self.epoch_s = epoch_s
@@ -52,7 +52,9 @@ class RunChecker:
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
-        self.inputs = InputChecker(requests, report, frame_of=search.frame_of, arguments_in=arguments_in)
+        self.inputs = InputChecker(
+            requests, report, frame_of=search.frame_of, arguments_in=arguments_in, approving=approving
+        )
         self.stamps: list[float] | None = None
         self._moved_s = 0.0
         self.keep_to(budgets)
