@@ -8,6 +8,7 @@ import httptools
 
 from greenlight_gate.findings import printable
 
+UNPARSED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _MOST_HEAD_BYTES = 65_536
 _INFORMATIONAL = range(100, 200)
 _SHOWN = 100
@@ -24,6 +25,8 @@ class BrokenAnswer(Exception):
 class AnswerReader:
     """The answer that is being read.
 
+    `parse` is `feed` behind the head, for those who count microseconds: it raises one of `UNPARSED`, and `problem` says
+    what that means.
     `status` and `fields` (its headers) are there once `has_head`; `parts` are those of its body since `take_body`.
     `is_complete`: its end was read. `keeps_open`: the connection may carry another one. `began_another`: bytes followed
     that belong to no request.
@@ -31,7 +34,7 @@ class AnswerReader:
 
     __slots__ = (
         "_ends_with_connection", "_head_bytes", "_parser", "began_another", "fields", "has_head", "is_complete",
-        "keeps_open", "named", "on_body", "parts", "status",
+        "keeps_open", "named", "on_body", "parse", "parts", "status",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,6 +45,7 @@ class AnswerReader:
         self._parser.set_dangerous_leniencies(
             lenient_chunked_length=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
+        self.parse = self._parser.feed_data
         self.began_another = False
         self.expect()
 
@@ -62,19 +66,23 @@ class AnswerReader:
     def feed(self, data: bytes) -> None:
         """Reads on. Raises BrokenAnswer; what came before it can be taken."""
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise BrokenAnswer(f"HTTP {self.status} that changes the protocol") from error
-        except httptools.HttpParserError as error:
-            is_first = not (self._head_bytes or self.has_head or self.is_complete)
-            if is_first and not data.startswith(_BEGINS):
-                came = printable(data[:_SHOWN_FIRST].decode(errors="replace"))
-                raise BrokenAnswer(f"no HTTP/1.1, which begins with HTTP/: {came!r}; {_CHECK}") from error
-            raise BrokenAnswer(str(error)[:_SHOWN]) from error
+            self.parse(data)
+        except UNPARSED as error:
+            raise BrokenAnswer(self.problem(error, data)) from error
         if not self.has_head:
             self._head_bytes += len(data)
             if self._head_bytes > _MOST_HEAD_BYTES:
                 raise BrokenAnswer(f"a head of more than {_MOST_HEAD_BYTES} bytes")
+
+    def problem(self, error: Exception, data: bytes) -> str:
+        """What is wrong with these bytes, which the parser has refused with an error."""
+        if isinstance(error, httptools.HttpParserUpgrade):
+            return f"HTTP {self.status} that changes the protocol"
+        is_first = not (self._head_bytes or self.has_head or self.is_complete)
+        if is_first and not data.startswith(_BEGINS):
+            came = printable(data[:_SHOWN_FIRST].decode(errors="replace"))
+            return f"no HTTP/1.1, which begins with HTTP/: {came!r}; {_CHECK}"
+        return str(error)[:_SHOWN]
 
     def finish(self) -> None:
         """Nothing more comes: the body of some answers ends so. Raises BrokenAnswer in the middle of others."""

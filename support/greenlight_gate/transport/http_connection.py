@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Protocol, cast
 
-from greenlight_gate.transport.answer_reader import AnswerReader, BrokenAnswer
+from greenlight_gate.transport.answer_reader import UNPARSED, AnswerReader, BrokenAnswer
 from greenlight_gate.transport.exchange import BODILESS, HttpExchange, StreamOwner, check_request
 from greenlight_gate.transport.interface import Post
 from greenlight_gate.wire.event_stream import StreamError
@@ -104,16 +104,34 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have been read: they are stamped at once."""
         at = monotonic()
-        if self._exchange.post is None:
+        reader, exchange = self._reader, self._exchange
+        if exchange.post is None:
             # A server that speaks without being asked: what it says belongs to no request.
             self.abort()
             return
         problem = ""
         try:
-            self._reader.feed(data)
+            if self._has_begun:
+                reader.parse(data)
+            else:
+                reader.feed(data)
         except BrokenAnswer as error:
             problem = str(error)
-        self._take(at, problem)
+        except UNPARSED as error:
+            problem = reader.problem(error, data)
+        parts = reader.parts
+        if not self._has_begun or reader.is_complete or problem or len(parts) != 1:
+            self._take(at, problem)
+            return
+        # Nearly all reads: one chunk of a body that goes on. There are tens of thousands a second.
+        part = parts.pop()
+        try:
+            if not exchange.data(part, at):
+                self._complete(at, whole=False)
+        except StreamError as error:
+            self._broken(str(error), at, 1009)
+            return
+        self._owner.read(at)
 
     def _take(self, at: float, problem: str) -> None:
         """Hands over what was read of the answer, up to the `problem` that ends it."""

@@ -69,6 +69,14 @@ class EventStream:
             self._at_start = False
         try:
             if not (self._rest or self._data or self._name or self._at_start or self._after_cr):
+                one = _USUAL.fullmatch(data)
+                # Most reads of a server that writes event by event.
+                if one is not None and len(data) <= self._most and _CR not in data and 0 not in data:
+                    head, value = one.groups()
+                    if head.startswith(b"id"):
+                        self._id = head[4:-1]
+                    self.last_id = self._id
+                    return [_event((head[7:-1] if head.startswith(b"event") else b"", value, self._id))]
                 data = self._usual(data, events)
             for line in self._lines(data) if data else ():
                 if not line:

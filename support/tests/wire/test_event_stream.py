@@ -99,6 +99,17 @@ def test_it_reads_as_the_reference_wherever_the_stream_is_split(data: bytes, pla
     assert parsed(pieces) == reference(data)
 
 
+def test_events_that_each_come_in_one_read_are_read_as_the_reference_does() -> None:
+    pieces = [
+        b"id: 1\ndata: a\n\n", b"event: step\ndata: b\n\n", b"data: c\n\n", b"id: \ndata: d\n\n", b"id: 2\n",
+        b"data: e\n\n", b"data: f\r\ndata: g\n\n", b"id: 3\0\ndata: h\n\n", b"event: \ndata: \n\n", b"event: x\n",
+        b"data: i\n\n", b"data: j\n\ndata: k\n\n",
+    ]  # fmt: skip
+    for _ in range(2):
+        assert parsed(pieces) == reference(b"".join(pieces))
+        pieces.reverse()
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_streams_that_are_split_at_random_bytes() -> None:
     """More than hypothesis tries, and each with as many pieces as a network may make of it."""
@@ -113,6 +124,8 @@ def test_a_hundred_thousand_streams_that_are_split_at_random_bytes() -> None:
 def test_a_line_or_an_event_without_end_is_not_kept() -> None:
     with pytest.raises(StreamError, match="a line of more than 100 bytes"):
         EventStream(100).feed(b"data:" + b"x" * 100)
+    with pytest.raises(StreamError, match="an event of more than 100 bytes"):
+        EventStream(100).feed(b"data: " + b"x" * 100 + b"\n\n")
     with pytest.raises(StreamError, match="an event of more than 100 bytes"):
         EventStream(100).feed(b"data\n" * 101)
     with pytest.raises(StreamError, match="a line of more than 100 bytes"):
