@@ -15,7 +15,7 @@ from greenlight_gate.verdict.reason import in_one_line
 JUNIT = "junit.xml"
 _MOST_LINES = 40
 # Characters that XML 1.0 does not allow (section 2.2).
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def as_junit(judgement: Judgement) -> bytes:
