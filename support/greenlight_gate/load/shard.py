@@ -160,6 +160,7 @@ class Shard:
             if user.began_at < self.context.stalled_at:
                 # The user did not wait: the shard stood still meanwhile.
                 self.meters.connections_tried -= 1
+                self.short.append("the suite itself stood still while users connected, who then asked nothing")
                 user.gone = True
                 user.hang_up()
                 return

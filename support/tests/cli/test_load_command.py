@@ -195,7 +195,7 @@ def test_too_many_failed_runs_block(tmp_path: Path) -> None:
             tmp_path, "--users", "3", "--runs-per-user", "4", "--failed-runs", "1", "--prompt", "failing_agent"
         )
         # A busy machine judges no figure of a load.
-        if "late at p99" not in ran.out:
+        if ran.code != 2:
             break
 
     failed = next(each for each in result["criteria"] if each["id"] == "FAILURES")

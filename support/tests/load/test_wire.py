@@ -2,10 +2,17 @@
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from greenlight_gate.load.channel import LocalDirectorChannel
+from greenlight_gate.load.plan import shares
+from greenlight_gate.load.shard import Shard
+from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.sections import Tls
 
 from support.tests.hostile import conduct as does
@@ -73,6 +80,23 @@ def test_a_door_that_stays_shut(status: str) -> None:
     assert (came.connections_tried, came.connections_made) == (2, 0)
     assert came.counts == {"CONNECTION-1": 2}
     assert status[:3] in came.offences[0].finding.actual
+
+
+def test_a_load_lacks_the_users_who_could_not_connect_while_the_suite_stood_still() -> None:
+    with HostileServer(does.forever, _HEALTHY) as server:
+        hurried = msgspec.structs.replace(plan(server.url, 1), budgets=TimeBudgets(handshake_s=0.1))
+        shard = Shard(shares(hurried, 1)[0], LocalDirectorChannel().channel())
+        # Later than whatever began.
+        shard.context.stalled_at = math.inf
+        came = asyncio.run(connected(shard))
+
+    assert (came.connections_tried, came.counts) == (0, {})
+    assert came.short == ("the suite itself stood still while users connected, who then asked nothing",)
+
+
+async def connected(shard: Shard) -> LoadResult:
+    await shard._connect()
+    return shard._fill(LoadResult())
 
 
 def test_never_ready_and_never_upgraded() -> None:

@@ -26,7 +26,7 @@ PROFILE = profile_text("agent-events", Path())[1]
 SSE = profile_text("agent-events-sse", Path())[1]
 BUDGETS = TimeBudgets(handshake_s=2, start_s=2, silence_s=2, tool_s=5, run_s=10)
 # A budget for backends of which tests expect that nothing comes.
-IMPATIENT = TimeBudgets(handshake_s=0.4, start_s=0.4, silence_s=0.4, tool_s=0.4, run_s=3)
+IMPATIENT = TimeBudgets(handshake_s=2, start_s=0.4, silence_s=0.4, tool_s=0.4, run_s=3)
 
 
 SUM = Prompt(ask="What is 17*23?", contains=("391",), tools=("calculator",))
