@@ -297,7 +297,7 @@ def _match(template: Any, value: Any, found: dict[str, Any], *, lenient: bool) -
 def _match_text(template: str, value: Any, found: dict[str, Any], *, lenient: bool) -> bool:
     whole = _NAME.fullmatch(template)
     if whole is not None and whole[1] is not None:
-        found.update({} if value is MISSING else {whole[1]: value})
+        found.update({} if value is MISSING else {whole[1].removesuffix("?"): value})
         return True
     if not isinstance(value, str):
         return False
@@ -308,7 +308,7 @@ def _match_text(template: str, value: Any, found: dict[str, Any], *, lenient: bo
         if part[1] is None:
             pattern += re.escape(part[0][0])
         else:
-            names.append(part[1])
+            names.append(part[1].removesuffix("?"))
             pattern += "(.*?)"
         end = part.end()
     matched = re.fullmatch(pattern + re.escape(template[end:]), value, re.DOTALL)
