@@ -14,7 +14,7 @@ ENOUGH = "[limits]\nmax_connections = 200\n"
 MOMENTS = 12
 
 
-@pytest.mark.parametrize("jobs", [1, 4])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_ledger_and_allure_agree_wherever_a_run_is_interrupted(tmp_path: Path, jobs: int) -> None:
     ran = run(
         tmp_path, {"several.feature": SEVERAL}, str(MOMENTS), jobs=jobs, target_toml=ENOUGH,

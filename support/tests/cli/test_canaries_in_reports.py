@@ -9,6 +9,8 @@ from greenlight_gate.rules.engine.canary import HALF
 from support.tests.cli.process import Ran, judged
 from support.tests.report.packed import unpacked
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:

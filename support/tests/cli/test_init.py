@@ -83,6 +83,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"out.txt", "err.txt"}
 
 
+@pytest.mark.slow
 def test_the_bundled_backend_needs_no_answer(tmp_path: Path) -> None:
     ran = greenlight(tmp_path, "init", "embedded", "--workflow", "github")
 

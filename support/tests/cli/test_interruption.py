@@ -56,7 +56,7 @@ def gone(processes: list[psutil.Process]) -> bool:
         (signal.SIGTERM, begun),
         (signal.SIGINT, healthy),
         pytest.param(signal.SIGTERM, healthy, marks=pytest.mark.slow),
-        (signal.SIGINT, midway),
+        pytest.param(signal.SIGINT, midway, marks=pytest.mark.slow),
         (signal.SIGTERM, midway),
     ],
 )
@@ -143,6 +143,7 @@ def test_the_time_limit_is_inconclusive_and_keeps_the_evidence(tmp_path: Path) -
     assert "the run was interrupted (time limit of 4 s)" in ran.report["deployment_decision"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_killed_in_mid_run_is_never_approved(tmp_path: Path) -> None:
     # A load would go on for as long as was planned, with nobody on it.
     with started(tmp_path, *RUN, "--categories", "functional", "integration", "security") as process:

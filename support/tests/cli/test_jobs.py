@@ -48,7 +48,7 @@ OTHERS = pytest.param(
 )
 
 
-@pytest.fixture(scope="module", params=[("functional", "--shard", "1/2"), OTHERS])
+@pytest.fixture(scope="module", params=[("functional", "--shard", "1/3"), OTHERS])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
     arguments = (*BESIDE, *request.param)
     folders = {n: tmp_path_factory.mktemp(f"jobs-{n}") for n in (1, 4)}

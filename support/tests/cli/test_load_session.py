@@ -64,7 +64,9 @@ def defective(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return of_a_load(tmp_path_factory.mktemp("defective"), *DEFECT)
 
 
-@pytest.mark.parametrize(("which", "seed"), [("healthy", "1"), ("defective", "1"), ("defective", "2")])
+@pytest.mark.parametrize(
+    ("which", "seed"), [pytest.param("healthy", "1", marks=pytest.mark.slow), ("defective", "1"), ("defective", "2")]
+)
 def test_it_is_judged_the_same_to_the_byte_elsewhere_and_in_any_process(
     which: str, seed: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -59,9 +59,8 @@ def watched(folder: Path, *arguments: str, fresh: bool = False) -> tuple[Ran, se
         return ended(process, folder, watch=look), seen
 
 
-@pytest.mark.parametrize(
-    ("defects", "code"), [pytest.param((), 0, marks=pytest.mark.slow), (("token_echoed_in_frame",), 1)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("defects", "code"), [((), 0), (("token_echoed_in_frame",), 1)])
 def test_a_whole_session_keeps_no_credential(tmp_path: Path, defects: tuple[str, ...], code: int) -> None:
     options = [part for defect in defects for part in ("--defect", defect)]
     run = ("--categories", "functional", "--tags", "@functional", *options)

@@ -73,6 +73,7 @@ def test_profile_check_of_a_file_that_is_no_capture(tmp_path: Path) -> None:
     assert ACTS.search(ran.err) is None
 
 
+@pytest.mark.slow
 def test_verdict_and_history_of_a_session(tmp_path: Path) -> None:
     """The evidence may have come from anywhere."""
     reports = tmp_path / "reports"

@@ -65,7 +65,7 @@ def test_a_certificate_for_another_host_is_not_answered_with_a_ca_file(
     assert "name it in [tls]" not in ran.err
 
 
-@pytest.mark.parametrize("options", [(), ("--ci-mode",)])
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--ci-mode",)])
 def test_what_was_not_verified_is_said_aloud_and_never_approved(
     tmp_path: Path, authority: Authority, options: tuple[str, ...]
 ) -> None:
@@ -84,6 +84,7 @@ def test_what_was_not_verified_is_said_aloud_and_never_approved(
     assert json.loads((elsewhere / "comprehensive_validation_report.json").read_bytes()) == ran.report
 
 
+@pytest.mark.slow
 def test_bare_behave_and_the_doctor_say_it_as_well(tmp_path: Path, authority: Authority) -> None:
     with HostileServer(
         does.conversation(does.rightly), does.health(), authority.server_context("127.0.0.1")

@@ -45,6 +45,7 @@ def test_a_session_by_its_path_and_verbosely(tmp_path: Path) -> None:
     assert ">>  4   0.4000  Ada  agent_started  on it" in ran.out
 
 
+@pytest.mark.slow
 def test_a_page_that_compares_two_sessions(tmp_path: Path) -> None:
     after = write(tmp_path / "after", talk=asked().started().close("server", 1011), session={"session_id": "after"})
     before = write(tmp_path / "before", session={"session_id": "before"})
@@ -67,6 +68,7 @@ def test_a_page_that_compares_two_sessions(tmp_path: Path) -> None:
     assert [each["name"] for each in sessions(page.read_text("utf-8"))] == ["after"]
 
 
+@pytest.mark.slow
 def test_beside_a_copy_no_history_is_begun_and_one_that_is_there_goes_on(tmp_path: Path) -> None:
     reports, elsewhere = tmp_path / "reports", tmp_path / "elsewhere"
     write(reports / "validation_session_7")
@@ -213,7 +215,9 @@ def test_a_selection_by_name_is_said_and_the_mark_of_an_earlier_failure_is_gone(
     assert judged.report["validation_session"]["scope"] == "partial"
 
 
-@pytest.mark.parametrize("way", ["name", "line", "exclude", "behaverc"])
+@pytest.mark.parametrize(
+    "way", ["name", *(pytest.param(way, marks=pytest.mark.slow) for way in ("line", "exclude", "behaverc"))]
+)
 def test_whatever_narrows_a_selection_is_said(tmp_path: Path, way: str) -> None:
     suite_in(tmp_path)
     home = tmp_path / "home"

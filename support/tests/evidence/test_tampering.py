@@ -336,6 +336,7 @@ def test_a_mistake_is_one_line_that_shows_no_key(tmp_path: Path) -> None:
         assert PEM.splitlines()[1] not in ran.out + ran.err
 
 
+@pytest.mark.slow
 def test_the_command_demands_a_signature_and_signs(copy: Path, tmp_path: Path) -> None:
     session, subject = copy.parent, str(OTHER_SUBJECT)
     before = sign(session, judge(session), KEY, OTHER_SUBJECT).read_bytes()

@@ -96,6 +96,7 @@ def test_rounds_that_fail_by_rules_of_no_pattern_are_one() -> None:
     assert set(after(*wrong[:2], skipped, wrong[2])) == {"FAILED_ROUNDS"}
 
 
+@pytest.mark.slow
 def test_an_hour_of_a_defect_is_one_alert_one_reminder_and_one_recovery() -> None:
     windows, told = RoundWindows(Thresholds(), 60), list[Alert]()
     alerts = Alerts(told.append, worse_after_s=(HOUR,))

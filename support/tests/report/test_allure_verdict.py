@@ -74,6 +74,7 @@ def test_whose_results_they_are(tmp_path: Path, text: str | None, session: str) 
     assert session_of(tmp_path) == session
 
 
+@pytest.mark.slow
 def test_the_command_adds_it_once_and_only_to_the_results_of_the_session(tmp_path: Path) -> None:
     write(tmp_path / "session")
     sessions = ("validation_session_1", "validation_session_1767225600", "validation_session_1767225600")

@@ -44,6 +44,7 @@ def test_doctor_shows_how_each_frame_was_read_and_records_them(environ: dict[str
     assert "35  part       answer_part" in checked.out
 
 
+@pytest.mark.slow
 def test_the_whole_verdict_and_the_same_one_offline(environ: dict[str, str], tmp_path: Path) -> None:
     categories = ("--categories", "functional", "integration")
     ran = judged(tmp_path, "--environment", str(TARGET), *categories, env=environ)
