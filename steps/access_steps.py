@@ -18,6 +18,11 @@ def resumes_with(context: Context, user: str, token: str) -> None:
     access_attempts_of(context).resume_with(user, token)
 
 
+@when("{user:User} tries to ask {prompt:Question} with {token:InvalidToken}")
+def tries_to_ask_with(context: Context, user: str, prompt: str, token: str) -> None:
+    access_attempts_of(context).ask_with(user, prompt, token)
+
+
 @when("{user:User} tries to stop the run with {token:InvalidToken}")
 def tries_to_stop_with(context: Context, user: str, token: str) -> None:
     access_attempts_of(context).stop_with(user, token)

@@ -51,7 +51,19 @@ Feature: Only a valid token gives access
         | a token signed with another key |
         | an expired token               |
 
-  Rule: A stop or an approval without a valid token has no effect
+  Rule: A question, a stop or an approval without a valid token has no effect
+
+    Scenario Outline: Asking on an open connection with <token> is refused
+      Given Ada is in a conversation
+      When Ada tries to ask a question that needs no tool with <token>
+      Then that gives Ada no access
+      And Ada receives the right answer to another question
+
+      Examples:
+        | token                           |
+        | no token                        |
+        | a token signed with another key |
+        | an expired token                |
 
     Scenario Outline: Stopping a run with <token> is refused
       Given Ada is in a conversation

@@ -157,6 +157,16 @@ class ScenarioSession(Session):
         in_query = self.by_http and bool(token.query)
         return in_query or bool(token.headers or self.jar.header() or [*filter(proves_identity, names)])
 
+    async def ask_unwelcome(self, question: UserRequest, token: Token, unwelcome: str, text: str) -> None:
+        """Sends a request as `send_unwelcome`, in the conversation of another one, and waits for what comes of it."""
+        request, records = new_request(self.profile.spec), len(self.recorder.entries)
+        ids = {"run": None, "request": request, "thread": question.thread}
+        values = {**ids, "prompt": text}
+        if await self.send_unwelcome("start", question, token, unwelcome, values, **ids) in SUCCESS:
+            # It may take effect a little later.
+            await self._until(lambda: self.inbox.was_shown_an_event(records), self.budgets.refusal_s)
+        await self._has_ended(request)
+
     async def send_unwelcome(
         self, what: str, question: UserRequest, token: Token, unwelcome: str, values: Mapping[str, Any], **kept: Any
     ) -> int:
@@ -185,8 +195,8 @@ class ScenarioSession(Session):
                 f"{self.user}'s request needs {error}, which is a credential or not known", ""
             ) from error
         sent = self.recorder.add(
-            Sent, self.connection, what=what, text=self.recorder.clean(text), unwelcome=unwelcome, run=question.run,
-            request=question.request, thread=question.thread, **kept,
+            Sent, self.connection, what=what, text=self.recorder.clean(text), unwelcome=unwelcome,
+            **{"run": question.run, "request": question.request, "thread": question.thread, **kept},
         )  # fmt: skip
         try:
             return await self.answered(sent, asking)

@@ -260,6 +260,11 @@ def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
         report("REFUSAL-1", expected, came, intruder.n, n, run=run)
 
 
+def on_unwelcome_request(run: RunState, ask: Request, event: Event, n: int, report: Report) -> None:
+    """REFUSAL-1: a request is answered that was sent without a valid token."""
+    report("REFUSAL-1", "no run", f"{event.kind} after a request with {ask.unwelcome}", ask.n, n, run=run)
+
+
 def on_foreign_answer(run: RunState, intruder: Intruder, came: str, n: int, report: Report) -> None:
     """REFUSAL-2: a run goes on because another user has answered what was asked of its own.
 

@@ -115,7 +115,7 @@ thinking = false
 class Beside:
     """The server. `to_others`: the status with which it responds to a stop of another user's run; 200 obeys it.
 
-    `without_token`: the same for a stop without a token; 0 hangs up.
+    `without_token`: the same for a stop, or a question, without a token; 0 hangs up.
     `subscribed`: events of a request are sent once its topic is subscribed to.
     """
 
@@ -139,7 +139,11 @@ class Beside:
                 await self._ask(wire, user, self.waiting.pop(said["subscribe"]) if self.subscribed else said)
         body = json.loads(await wire.reader.readexactly(int(wire.headers["content-length"])))
         self.asked.append((wire.path, body))
+        if wire.path == "/threads" and not user and self.without_token != 200:
+            await wire.respond_json(f"{self.without_token} Whatever", {"type": "error", "code": "who?"})
+            return
         if wire.path == "/threads":
+            user = user or "u-ada"
             topic = f"topic-{len(self.asked)}"
             self.waiting[topic] = body
             await wire.respond_json("201 Created", {"topic": topic})
@@ -315,6 +319,35 @@ def test_an_approval_without_a_token_is_judged_by_what_the_tool_does(
         assert Approvals(here).runs_without_asking("Ada") == int(accepted)
 
 
+def asked_by_http() -> str:
+    """The profile, with questions that are sent by HTTP."""
+    return PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(401, False), (404, False), (500, False), (202, False), (200, True)])
+def test_a_question_by_http_without_a_token_has_no_effect(tmp_path: Path, status: int, accepted: bool) -> None:
+    server = Beside(without_token=status)
+    with world(tmp_path, server, asked_by_http()) as here:
+        here.connect("Ada")
+        access = AccessAttempts(here)
+        access.ask_with("Ada", "without_tool", "no token")
+        assert access.gave_access("Ada") is accepted
+        assert [path for path, _ in server.asked] == ["/threads", "/threads"]
+        assert server.asked[0][1]["request"] != server.asked[1][1]["request"]
+        again = here.ask("Ada", "without_tool")
+        here.wait(again)
+        assert again.answer == "I am a server."
+        assert rules(here) == ({"REFUSAL-1"} if accepted else set())
+        assert rules_of_the_trace(here) == rules(here)
+
+
+def test_a_question_by_a_message_on_the_connection_is_not_tried_without_a_token(tmp_path: Path) -> None:
+    with world(tmp_path, Beside()) as here:
+        here.connect("Ada")
+        with pytest.raises(NotExercised, match="beside asks by messages on the connection"):
+            AccessAttempts(here).ask_with("Ada", "without_tool", "no token")
+
+
 FRAME = '[send.stop]\ntype = "stop"\nrun = "{run}"\n'
 
 
@@ -347,8 +380,7 @@ def test_a_stop_that_carries_no_token_at_all_is_not_tried(tmp_path: Path) -> Non
 
 def test_requests_are_sent_by_http_and_their_events_come_on_the_connection(tmp_path: Path) -> None:
     server = Beside()
-    text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
-    with world(tmp_path, server, text) as here:
+    with world(tmp_path, server, asked_by_http()) as here:
         here.connect("Ada")
         first = here.ask("Ada", "without_tool")
         here.wait(first)
@@ -390,6 +422,6 @@ def test_a_request_that_cannot_be_sent(text: str, says: str) -> None:
 
 
 def test_who_sends_requests_by_http_sends_no_bad_messages() -> None:
-    text = PROFILE.replace(PROFILE[PROFILE.index("[send.start]") : PROFILE.index("[send.stop]")], BY_HTTP)
+    text = asked_by_http()
     with pytest.raises(NotExercised, match="users of beside send requests by HTTP"):
         InvalidMessages(Profile.from_toml(text), Values()).half()

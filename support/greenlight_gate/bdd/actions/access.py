@@ -108,7 +108,28 @@ class AccessAttempts:
             raise SuiteFault(f"{user} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
 
-    # Stopping and approving with a token ------------------------------------------------------------------------
+    # Asking, stopping and approving with a token ------------------------------------------------------------------
+
+    def ask_with(self, user: str, prompt: str, kind: str) -> None:
+        """A question is sent with an invalid token, after the user has asked it with a valid one.
+
+        On their connection, which is open: what comes of it comes there. Raises as `stop_with`.
+        """
+        world = self.world
+        self._must_show_token(user, "start", "asks", prompt)
+        profile = world.suite.profile
+        if not profile.spec.tells_runs_apart:
+            raise NotExercised(f"events of {profile.name} do not say which of two requests they answer")
+        token = world.call(self._invalid_token(user, kind))
+        question = world.ask(user, prompt)
+        world.wait(question)
+        if question.answer is None:
+            raise NotExercised(f"{user} is not answered with a valid token either")
+        text = world.suite.target.question(prompt, world.canary(user))
+        try:
+            world.call(world.session_of(question).ask_unwelcome(question, token, kind, text))
+        except NotConnected as error:
+            raise NotExercised(str(error)) from error
 
     def stop_with(self, user: str, kind: str) -> None:
         """A stop of a run of the user's is sent with an invalid token, after they have stopped one with a valid one.

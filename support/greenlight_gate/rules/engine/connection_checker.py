@@ -22,7 +22,7 @@ from greenlight_gate.events import (
     each,
 )
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules import content, continuity, isolation, lifecycle, timeliness
+from greenlight_gate.rules import content, continuity, isolation, lifecycle, refusal, timeliness
 from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.continuity import MOST_KEYS
@@ -449,6 +449,8 @@ class ConnectionChecker:
             self.foreign_attempts.shown(event, n)
         elif run.ask is not None and run.ask.invalid:
             self.invalid.ran(event)
+        elif run.ask is not None and run.ask.unwelcome:
+            refusal.on_unwelcome_request(run, run.ask, event, n, self.report)
         elif run.ask is not None and run.ask.foreign:
             self.foreign_attempts.served(run.ask, event, n)
         return run

@@ -40,7 +40,7 @@ class Request(msgspec.Struct, eq=False):
     in progress in its thread. `stopped`: its user asked for a stop before anything of its run had come.
     `repeats`: how often it was sent again and may still be refused for that.
     `maybe_refused`: something came that may have refused it, or may have been about something else: no answer is owed,
-    but one that comes is its answer.
+    but one that comes is its answer. `unwelcome`: what is wrong with the token that it was sent with.
     """
 
     n: int
@@ -65,6 +65,7 @@ class Request(msgspec.Struct, eq=False):
     stopped: bool = False
     repeats: int = 0
     maybe_refused: bool = False
+    unwelcome: str = ""
 
 
 class TimedEvent(NamedTuple):

@@ -321,12 +321,12 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         at = sent.at if sent.intended_at is None else sent.intended_at
         # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
-        refusable = sent.refusable or bool(sent.behind)
+        refusable = sent.refusable or bool(sent.behind or sent.unwelcome)
         # Of what may wait for a request that is not known, or is another user's, no time is judged.
         excused = refusable and (not sent.behind or bool(sent.foreign))
         checker.asked(Request(
-            sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
-            behind=sent.behind, excused=excused, untimed=excused,
+            sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign or sent.unwelcome),
+            refusable=refusable, behind=sent.behind, excused=excused, untimed=excused, unwelcome=sent.unwelcome,
         ))  # fmt: skip
     elif sent.what in ("again", "stop", "respond"):
         _sent_in_run(checker, sent)
