@@ -169,6 +169,10 @@ _BY_SCENARIO = {
         signature_not_checked_on_resume""",
     "security/2: Resuming a conversation with no token is refused": "no_token_accepted_on_resume",
     "security/2: Resuming a conversation with an expired token is refused": "expired_token_accepted_on_resume",
+    "security/2: Asking on an open connection with no token is refused": "question_accepted_without_a_token",
+    "security/2: Asking on an open connection with a token signed with another key is refused": """
+        signature_not_checked_of_a_question""",
+    "security/2: Asking on an open connection with an expired token is refused": "expired_token_accepted_of_a_question",
     "security/2: Stopping a run with no token is refused": "stop_accepted_without_a_token",
     "security/2: Stopping a run with a token signed with another key is refused": "signature_not_checked_of_a_stop",
     "security/2: Stopping a run with an expired token is refused": "expired_token_accepted_of_a_stop",
@@ -256,7 +260,8 @@ HTTP_DEFECTS: Mapping[str, frozenset[str]] = {"sse": frozenset({
     "channel_misses_the_first_event", "channel_resumes_one_event_too_late", "channel_ids_lag_behind",
     "channel_mixes_users", "channel_ends_with_an_answer", "channel_resumed_by_any_user",
     "no_token_accepted_on_resume", "signature_not_checked_on_resume", "expired_token_accepted_on_resume",
-    "channel_address_in_place_of_a_token", "messages_beside_a_channel_unanswered",
+    "channel_address_in_place_of_a_token", "messages_beside_a_channel_unanswered", "question_accepted_without_a_token",
+    "signature_not_checked_of_a_question", "expired_token_accepted_of_a_question",
 })}  # fmt: skip
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})

@@ -55,6 +55,21 @@ def sent_to_another_channel(url: str) -> Seen:
         return Seen([str(bashir.post(asked(SUM), ada.endpoint).status_code)])
 
 
+def asked_with(**forged: Any) -> Scenario:
+    """The status of a question that is posted to the address of Ada's channel with this token, or without one."""
+
+    def scenario(url: str) -> Seen:
+        with channel(url) as ada, client(url) as http:
+            shown = {"Authorization": f"Bearer {token_of('ada', **forged)}" if forged else ""}
+            return Seen([str(http.post(ada.endpoint, json=asked(SUM), headers=shown).status_code)])
+
+    return scenario
+
+
+def was_taken(seen: Seen) -> bool:
+    return seen.frames == ["202"]
+
+
 def resumed_with(**forged: Any) -> Scenario:
     """The status of a channel that is opened with a Last-Event-ID and this token; without one, if nothing is said."""
 
@@ -100,7 +115,10 @@ CHANNELS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
         resumed_by_another_user,
         lambda seen: [event["user_id"] for event in seen.events] == ["ada"],
     ),
-    "channel_address_in_place_of_a_token": (sent_to_another_channel, lambda seen: seen.frames == ["202"]),
+    "channel_address_in_place_of_a_token": (sent_to_another_channel, was_taken),
+    "question_accepted_without_a_token": (asked_with(), was_taken),
+    "signature_not_checked_of_a_question": (asked_with(secret="x" * 32), was_taken),
+    "expired_token_accepted_of_a_question": (asked_with(lifetime_s=-60), was_taken),
     "no_token_accepted_on_resume": (resumed_with(), was_opened),
     "signature_not_checked_on_resume": (resumed_with(secret="x" * 32), was_opened),
     "expired_token_accepted_on_resume": (resumed_with(lifetime_s=-60), was_opened),

@@ -39,16 +39,17 @@ def signature_not_checked_of_an_approval(hub: Hub, attempt: Attempt, identity: I
 @defect("credentials", "REFUSAL-1")
 def expired_token_accepted_of_a_stop(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """An expired token is accepted where a run is stopped."""
-    return _renewed(hub, attempt, identity) if _is(attempt, "stop") else identity
+    return renewed(hub, attempt, identity) if _is(attempt, "stop") else identity
 
 
 @defect("credentials", "REFUSAL-1")
 def expired_token_accepted_of_an_approval(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """An expired token is accepted where a tool is approved."""
-    return _renewed(hub, attempt, identity) if _is(attempt, "input") else identity
+    return renewed(hub, attempt, identity) if _is(attempt, "input") else identity
 
 
-def _renewed(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+def renewed(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """The user of an expired token, as if it had been made now."""
     expired = expired_token_accepted(hub, attempt, identity)
     return expired and replace(expired, expires_at=time.time() + hub.settings.token_ttl_s)
 
