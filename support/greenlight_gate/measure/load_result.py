@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -171,8 +172,9 @@ def within_allowance(rule: str, times: int, of: int) -> bool:
     return rule in LOSSES and times * 100.0 <= (100.0 - LEAST_SUCCESS) * of
 
 
+@lru_cache(maxsize=64)
 def figures(encoded: Encoded | None) -> LatencySummary | None:
-    """The figures of a histogram as they are shown; None without a sample."""
+    """The figures of a histogram as they are shown; None without a sample. Several reports show the same ones."""
     return Histogram.decode(encoded).summary() if encoded is not None else None
 
 
