@@ -31,7 +31,6 @@ def write_reports(
     page: bool = True,
     begins_history: bool = True,
     other: JudgedSession | None = None,
-    environ: Mapping[str, str] = os.environ,
 ) -> list[Path]:
     """Writes every report of a judged session. Returns the files to open in a browser or editor.
 
@@ -53,7 +52,7 @@ def write_reports(
     with faults.costing("files for pipelines and monitoring"):
         write_files(judgement, folder)
     with faults.costing("summary for the pipeline"):
-        _summary(judgement, environ)
+        _summary(judgement, os.environ)
     trend, pictures = "", []
     with faults.costing("history"):
         if begins_history or History(folder.parent).path.exists():

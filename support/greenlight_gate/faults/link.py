@@ -161,7 +161,6 @@ class Pipe:
         self.source = source
         self.sink = sink
         self.faults: tuple[LinkFault, ...] = ()
-        self.passed_bytes = 0
         self.most_held_bytes = _MOST_HELD_BYTES
         self._plain = True
         self._held: deque[Chunk] = deque()
@@ -177,7 +176,6 @@ class Pipe:
         """Handles bytes that were read."""
         self.link.last_at = now = time.monotonic()
         if self._plain and self._work is None:
-            self.passed_bytes += len(data)
             self.sink.write(data)
         else:
             self._hold(Chunk(data, now))
@@ -231,7 +229,6 @@ class Pipe:
                 await fault.carry(chunk, self, onward)
                 return
         if chunk.data:
-            self.passed_bytes += len(chunk.data)
             self.sink.write(chunk.data)
             await self.sink.writable.wait()
         if chunk.end is not None:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenlight_gate.report.allure_results import OURS, categories, write_text
+from greenlight_gate.report.allure_results import OURS, REPORT_NAME, categories, write_text
 
 ALLURE = "allure@3.18.0"
 _GET_NODE = f"install Node.js 20 or newer and run `npm install --global {ALLURE}`, or run `greenlight run --allure`"
@@ -51,7 +51,6 @@ def render_html(
     *,
     may_download: bool = False,
     timeout_s: float = 120,
-    report_name: str = "Greenlight",
 ) -> Rendered | NotRendered:
     """Make one HTML file of a results folder with Allure 3, which needs Node.js 20 or newer.
 
@@ -66,7 +65,7 @@ def render_html(
             command = _command(may_download, Path(work), deadline)
             if isinstance(command, NotRendered):
                 return command
-            made = _generate(command, results, Path(work), history_path, report_name=report_name, deadline=deadline)
+            made = _generate(command, results, Path(work), history_path, deadline=deadline)
             if isinstance(made, NotRendered):
                 return made
             page, outside = _closed(made.read_text(encoding="utf-8", errors="replace"))
@@ -80,16 +79,16 @@ def render_html(
 
 
 def _generate(
-    command: list[str], results: Path, work: Path, history_path: str | Path | None, *, report_name: str, deadline: float
+    command: list[str], results: Path, work: Path, history_path: str | Path | None, *, deadline: float
 ) -> Path | NotRendered:
     awesome = {
         "singleFile": True,
         "groupBy": ["epic", "feature", "story"],
         "sections": ["charts"],
-        "reportName": report_name,
+        "reportName": REPORT_NAME,
     }
     plugins = {"awesome": {"options": awesome}}
-    config = {"name": report_name, "output": str(work / "out"), "categories": categories(), "plugins": plugins}
+    config = {"name": REPORT_NAME, "output": str(work / "out"), "categories": categories(), "plugins": plugins}
     if history_path is not None:
         history = Path(history_path).absolute()
         history.parent.mkdir(parents=True, exist_ok=True)

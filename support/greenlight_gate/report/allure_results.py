@@ -25,6 +25,7 @@ OURS = re.compile(
     r".+-(result|container|globals)\.json(\.tmp)?|.+-attachment\..+|environment\.properties|(categories|executor)\.json"
 )
 # Allure 2 matches the whole message, Allure 3 any part of it; the class of an exception may precede it.
+REPORT_NAME = "Greenlight"
 _CATEGORIES = [
     ("The verdict", ["failed", "broken"], r"^(?:BLOCKED|INCONCLUSIVE): [\s\S]*$"),
     ("Suite's own fault", ["broken", "failed"], r"^(?:[\w.]+: )?Suite fault:[\s\S]*$"),
@@ -76,7 +77,7 @@ class AllureResults(AllureFileLogger):
         """Whether a result is held under this key."""
         return key in (self._held or {})
 
-    def fail(self, key: str, message: str, trace: str | None = None) -> bool:
+    def fail(self, key: str, message: str) -> bool:
         """Turn a held result into a failed one; False if none is held under this key.
 
         The message comes first unless the scenario had failed already: Allure sorts by how a message begins.
@@ -86,8 +87,7 @@ class AllureResults(AllureFileLogger):
             return False
         details = result.statusDetails or StatusDetails()
         messages = [message, details.message] if result.status != Status.FAILED else [details.message, message]
-        traces = [each for each in (details.trace, trace) if each]
-        result.statusDetails = StatusDetails(message="\n".join(filter(None, messages)), trace="\n".join(traces) or None)
+        result.statusDetails = StatusDetails(message="\n".join(filter(None, messages)), trace=details.trace)
         result.status = Status.FAILED
         return True
 
@@ -185,7 +185,7 @@ def write_categories(results_dir: str | Path) -> None:
     write_text(_folder(results_dir) / "categories.json", json.dumps(categories(), indent=2))
 
 
-def write_executor(results_dir: str | Path, environment: Mapping[str, str], report_name: str = "Greenlight") -> None:
+def write_executor(results_dir: str | Path, environment: Mapping[str, str]) -> None:
     """Write executor.json from the variables of GitHub Actions or GitLab CI, else `local`.
 
     `environment` is data, usually a copy of os.environ; only the variables of these CI systems are read.
@@ -201,7 +201,7 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
         number, url, who = "", "", {"name": "local", "type": "local", "buildName": "local run"}
     build = {"buildOrder": int(number), "buildUrl": url} if number.isdecimal() else {}
     write_text(
-        _folder(results_dir) / "executor.json", json.dumps({**who, **build, "reportName": report_name}, indent=2)
+        _folder(results_dir) / "executor.json", json.dumps({**who, **build, "reportName": REPORT_NAME}, indent=2)
     )
 
 

@@ -9,10 +9,10 @@ _WITHIN_S = 1.0
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
-def http_answers(port: int, path: str = "/health") -> str:
+def http_answers(port: int) -> str:
     """Returns "healthy", or what was received instead."""
     try:
-        answer = httpx2.get(f"http://127.0.0.1:{port}{path}", timeout=_WITHIN_S, trust_env=False)
+        answer = httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_WITHIN_S, trust_env=False)
     except httpx2.HTTPError as error:
         return f"no answer ({type(error).__name__})"
     return "healthy" if answer.status_code == 200 else f"HTTP {answer.status_code}"

@@ -130,7 +130,7 @@ class Supervisor:
         return lines[-1][:300] if lines else ""
 
 
-def free_port(host: str = "127.0.0.1", besides: Collection[int] = ()) -> int:
+def free_port(besides: Collection[int] = ()) -> int:
     """A free port that is none of `besides`. Raises Misconfigured if none is found.
 
     It is below the ports that systems give to clients (32768 to 60999 on Linux, above 49152 elsewhere), so that no
@@ -139,8 +139,8 @@ def free_port(host: str = "127.0.0.1", besides: Collection[int] = ()) -> int:
     for port in random.sample(_SERVICE_PORTS, _MOST_PORTS_TRIED):
         with contextlib.suppress(Misconfigured):
             if port not in besides:
-                return usable_port(port, host)
-    raise Misconfigured(f"services: no free port on {host} below {_SERVICE_PORTS.stop}: give one with --port")
+                return usable_port(port)
+    raise Misconfigured(f"services: no free port below {_SERVICE_PORTS.stop}: give one with --port")
 
 
 def usable_port(port: int, host: str = "127.0.0.1") -> int:

@@ -171,9 +171,9 @@ def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:
     return path.stem, _read_text(path)
 
 
-def load_profile(target: Target, relative_to: Path = Path()) -> Profile:
+def load_profile(target: Target) -> Profile:
     """The profile that a target names, as `profile_text` finds it. Raises Misconfigured."""
-    name, text = profile_text(target.profile, relative_to)
+    name, text = profile_text(target.profile, Path())
     try:
         return Profile.from_toml(text)
     except ProfileError as error:

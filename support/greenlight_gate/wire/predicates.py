@@ -28,13 +28,13 @@ _LISTS = ("in", "not_in")
 OPS = ("equal", "not_equal", *_LISTS, "regex", *_FLAGS, *_NAMES)
 
 
-def read_terms(section: Any, where: str, least: int = 1) -> tuple[Condition, ...]:
+def read_terms(section: Any, where: str) -> tuple[Condition, ...]:
     """The conditions of a `when` table. Raises ProfileError."""
     if section is None:
         raise ProfileError(f"{where}: expected a value, got nothing")
     if not isinstance(section, dict):
         raise ProfileError(f'{where}: expected a table such as {{ type = "message" }}, got {section!r}')
-    check_paths(section, where, least)
+    check_paths(section, where)
     return tuple(term for path, wanted in section.items() for term in _terms(path, wanted, f"{where}.{path}"))
 
 

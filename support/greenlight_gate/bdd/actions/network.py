@@ -87,9 +87,9 @@ class Network:
 
     # Losing the connection ---------------------------------------------------------------------------------------
 
-    def lose(self, user: str, way: ConnectionLoss = ConnectionLoss.RST, tab: int = 1) -> None:
+    def lose(self, user: str, way: ConnectionLoss = ConnectionLoss.RST) -> None:
         """Cuts the user's connection, wherever the answer is."""
-        self.world.call(self._lose(self.connection(user, tab), way))
+        self.world.call(self._lose(self.connection(user), way))
 
     def lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss = ConnectionLoss.RST) -> None:
         """Cuts the connection once an event of this kind was received. Raises as `must_have_shown` if none was."""

@@ -86,7 +86,6 @@ class ConnectionChecker:
         self.foreign_attempts = ForeignAttempts(user, refusals.foreign, self.report)
         self.invalid = InvalidInputs(self.report)
         self.cut_by_us = False
-        self.last_error: Control | None = None
         self.event_seen = False
         # A plain profile infers nothing, so that most loads have no observer of single events. Python keeps instances
         # of up to 30 attributes in a form that is read faster; a load's checker has 29.
@@ -494,7 +493,6 @@ class ConnectionChecker:
             self.foreign_attempts.restored(control, n)
             self.requests.restored(values.get("thread"), n)
         elif control.name == "error":
-            self.last_error = control
             self._error(control, at, n)
 
     def _error(self, error: Control, at: float, n: int) -> None:
