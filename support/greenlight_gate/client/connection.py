@@ -190,12 +190,10 @@ class UserConnection:
         by, code, reason, unsaid = ending
         reason = self.recorder.clean(reason)
         self._ended = how(Ending(by, code, reason))
-        try:
+        with self.recorder.keeping_faults():
             if unsaid:
                 self.recorder.other("close", unsaid, at, self.connection)
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
-        except Exception as error:  # noqa: BLE001 -- what waits for this connection has to be woken in any case
-            self.recorder.fault = self.recorder.fault or error
         is_in_order = by == "server" and code is None and self.profile.spec.connection.by_channel
         owes_nothing = all(question.over for question in self.inbox.questions)
         self.ended_in_order = self._was_usable and is_in_order and owes_nothing and not self.cut_by_us

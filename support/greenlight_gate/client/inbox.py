@@ -40,7 +40,7 @@ class Inbox:
     def frame(self, kind: str, data: bytes, at: float) -> None:
         """Records a message (text, binary) or something else (ping, pong, part). `at`: monotonic seconds."""
         recorder = self._recorder
-        try:
+        with recorder.keeping_faults():
             if kind in ("text", "binary"):
                 touched = recorder.answers.touched
                 touched.clear()
@@ -55,18 +55,13 @@ class Inbox:
                 recorder.other(kind, data, at, self._connection)
             if recorder.is_full:
                 self._too_much(f"more than {recorder.most_bytes} bytes in one scenario")
-        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
-            recorder.fault = recorder.fault or error
         self.changed.set()
 
     def responded(self, at: float, **answer: Any) -> None:
         """Records the response to an HTTP request (fields of `Responded`), and takes the error that it may be."""
-        recorder = self._recorder
-        try:
-            recorder.add(Responded, self._connection, at, **answer)
+        with self._recorder.keeping_faults():
+            self._recorder.add(Responded, self._connection, at, **answer)
             self._control_of_last()
-        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
-            recorder.fault = recorder.fault or error
         self.changed.set()
 
     def _control_of_last(self) -> None:
@@ -75,11 +70,8 @@ class Inbox:
 
     def stream_ended(self, at: float, request: str | None, reset: str, *, by_user: bool = False) -> None:
         """Records that the stream of a request has ended; `reset`: the error with which the server gave it up."""
-        recorder = self._recorder
-        try:
-            recorder.add(StreamEnded, self._connection, at, request=request, reset=reset, by_user=by_user)
-        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
-            recorder.fault = recorder.fault or error
+        with self._recorder.keeping_faults():
+            self._recorder.add(StreamEnded, self._connection, at, request=request, reset=reset, by_user=by_user)
         self.changed.set()
 
     def _control(self, reading: Reading) -> None:

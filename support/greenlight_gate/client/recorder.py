@@ -3,8 +3,9 @@
 It is used on the loop thread; nothing else writes to the trace.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,6 +117,14 @@ class Recorder:
     def closed(self) -> bool:
         """Whether the trace is complete."""
         return self._file is None and self.path is not None
+
+    @contextlib.contextmanager
+    def keeping_faults(self) -> Iterator[None]:
+        """Keeps an error in its block as `fault`: raised to a transport, it would look like a cut by the target."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the suite caused it
+            self.fault = self.fault or error
 
     def next_connection(self) -> str:
         """A name for a new connection: c1, c2, ..."""

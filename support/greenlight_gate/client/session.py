@@ -223,7 +223,7 @@ class Session(UserConnection):
         self.open = True
         self.jar.take(accepted.headers)
         recorder, clean = self.recorder, self.recorder.clean
-        try:
+        with recorder.keeping_faults():
             recorder.add(
                 Opened, self.connection, at, user=self.user, persona=self.persona, user_id=self.user_id,
                 handshake_ms=round((at - self._asked_at - recorder.lost_s(self._asked_at)) * 1e3, 3),
@@ -238,8 +238,6 @@ class Session(UserConnection):
                 )  # fmt: skip
             if not self.naming.foreign:
                 self.earlier.append(recorder.checker.connections[self.connection].reader.values)
-        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
-            recorder.fault = recorder.fault or error
 
     def _captured_earlier(self) -> tuple[str, ...]:
         """The user's own ids of earlier connections: what still comes of their conversations is no other user's."""

@@ -88,7 +88,7 @@ class ConnectionChecker:
         self.cut_by_us = False
         self.event_seen = False
         # A plain profile infers nothing, so that most loads have no observer of single events. Python keeps instances
-        # of up to 30 attributes in a form that is read faster; a load's checker has 29.
+        # of up to 30 attributes in a form that is read faster; a load's checker has 28.
         self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.requests.runs
