@@ -28,6 +28,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.evidence.conversation import http_of
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.session.loop_thread import admit
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
 from greenlight_gate.targets.settings import Misconfigured, where_the_url_is
@@ -73,6 +74,11 @@ class Examination:
         self.session: Session | None = None
         self.as_declared = True
         self.answer_s = 0.0
+
+    def admit_fault(self) -> None:
+        """Raises SuiteFault if the suite could not process a message: then nothing is held against the target."""
+        if self.recorder is not None:
+            admit(self.recorder.fault)
 
     async def walk(self, wait_s: float = 0.0) -> None:
         """All of it. Raises TargetFault, NotConnected or Misconfigured at the step that fails.
@@ -213,12 +219,15 @@ def doctor(options: argparse.Namespace) -> int:
             examination = Examination(suite, console)
             suite.loop.call(examination.walk(options.wait), _RUN_S + options.wait)
         except (TargetFault, NotConnected) as error:
+            if examination is not None:
+                examination.admit_fault()
             console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
             if examination is not None and examination.recorder is not None:
                 summary = _show_frames(examination, console, options.record)
                 if advice := after_failure(suite, examination.recorder, summary):
                     console.print(f"\nNext: {escape(advice)}", highlight=False, soft_wrap=True)
             return 1
+        examination.admit_fault()
         return _diagnosis(examination, console, options.record)
     finally:
         suite.stop()

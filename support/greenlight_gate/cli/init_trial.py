@@ -146,6 +146,7 @@ async def _trial(draft: TargetDraft, examination: Examination) -> Trial:
             await examination.session.close()
     if examination.recorder is not None:
         examination.recorder.finish()
+    examination.admit_fault()
     return _seen(draft, examination, why, capabilities)
 
 

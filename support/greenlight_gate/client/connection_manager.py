@@ -78,7 +78,9 @@ class WebSocketConnectionManager:
             yield seen[-1]
 
     async def close(self) -> None:
-        """Closes all connections, and judges what is still open."""
+        """Closes all connections, and judges what is still open. Raises the suite's own error in judging, if any."""
         for session in self._sessions.values():
             await session.close()
         self.recorder.finish()
+        if self.recorder.fault is not None:
+            raise self.recorder.fault

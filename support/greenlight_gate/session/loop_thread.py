@@ -31,6 +31,15 @@ class SuiteFault(Exception):
         super().__init__(f"Suite fault: {text}")
 
 
+def admit(fault: Exception | None) -> None:
+    """Raises SuiteFault for an error of the suite itself while something was recorded (`Recorder.fault`).
+
+    What came then was not judged, so that nothing that follows can be held against the target.
+    """
+    if fault is not None:
+        raise SuiteFault(f"a message could not be processed: {fault!r}") from fault
+
+
 class LoopThread:
     """Runs coroutines for a thread that may block. Call `start` before use; `stop` ends it and its coroutines.
 

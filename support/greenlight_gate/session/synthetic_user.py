@@ -15,7 +15,7 @@ from greenlight_gate.evidence.monitor_day import TraceOfRound
 from greenlight_gate.measure import record_feed
 from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
-from greenlight_gate.session.loop_thread import SuiteFault, together
+from greenlight_gate.session.loop_thread import SuiteFault, admit, together
 from greenlight_gate.session.round_figures import RoundFigures, milliseconds
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
@@ -143,8 +143,7 @@ class _Game:
             finally:
                 self.recorder.finish()
                 record_feed.leave(self.figures)
-        if self.recorder.fault is not None:
-            raise SuiteFault(f"a message could not be processed: {self.recorder.fault!r}")
+        admit(self.recorder.fault)
 
     async def _all_parts(self) -> None:
         first, last = self.users[0], self.users[-1]

@@ -45,7 +45,7 @@ from greenlight_gate.session.embedded_backend import (
     promises_before,
 )
 from greenlight_gate.session.jobs import jobs_for
-from greenlight_gate.session.loop_thread import LoopThread
+from greenlight_gate.session.loop_thread import LoopThread, admit
 from greenlight_gate.session.scripted_model import ScriptedModel
 from greenlight_gate.session.session_observer import SessionObserver
 from greenlight_gate.session.suite_cpu import SuiteLoad
@@ -284,9 +284,12 @@ class ValidationSession:
                 await session.wait_end(question)
                 if not session.open and not question.has_end:
                     raise session.not_open()
-            await session.close()
         except NotConnected as error:
+            admit(recorder.fault)
             raise TargetFault(f"{target.name}: warm-up: {error}") from error
+        finally:
+            await session.close()
+        admit(recorder.fault)
 
     def renew_access(self) -> None:
         """Signs all users in anew, and forgets the tokens that were used so far: in days, many are."""

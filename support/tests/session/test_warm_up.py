@@ -1,14 +1,17 @@
 """Before anything counts, a target is asked as often as its file says: nothing of it is kept or judged."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from greenlight_gate.cli.doctor import doctor
 from greenlight_gate.events import Event, EventKind, Reading, each
 from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.settings import suite_root
@@ -71,3 +74,33 @@ def test_a_target_that_lets_nobody_in_is_at_fault(tmp_path: Path) -> None:
         assert suite.begun
     finally:
         suite.stop()
+
+
+class Failing(Answers):
+    """What listens fails at the end of an answer: an error of the suite itself."""
+
+    def on_record(self, source: record_feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+        if any(isinstance(part, Event) and part.kind is EventKind.COMPLETED for part in each(reading)):
+            raise ZeroDivisionError("while it listened")
+
+
+def test_an_error_of_the_suite_itself_is_not_held_against_the_target(tmp_path: Path) -> None:
+    suite, listener = session(tmp_path, 1), Failing()
+    record_feed.listen(listener)
+    try:
+        with pytest.raises(SuiteFault, match="a message could not be processed: ZeroDivisionError"):
+            suite.start()
+    finally:
+        record_feed.leave(listener)
+        suite.stop()
+
+
+def test_nor_does_doctor_hold_it_against_the_target(tmp_path: Path) -> None:
+    session(tmp_path, 0)
+    listener = Failing()
+    record_feed.listen(listener)
+    try:
+        with pytest.raises(SuiteFault, match="a message could not be processed: ZeroDivisionError"):
+            doctor(Namespace(environment=str(tmp_path / "target.toml"), record=None, wait=0.0))
+    finally:
+        record_feed.leave(listener)

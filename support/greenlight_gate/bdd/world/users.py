@@ -16,7 +16,7 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.session.jobs import users_of
-from greenlight_gate.session.loop_thread import SuiteFault, together
+from greenlight_gate.session.loop_thread import SuiteFault, admit, together
 from greenlight_gate.session.pace import users_at_once, what_limits
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
@@ -233,6 +233,5 @@ class Users:
 
     def admit_fault(self) -> None:
         """Raises SuiteFault if the suite could not process a message."""
-        fault = next((each.fault for each in (self.recorder, *self.further) if each.fault is not None), None)
-        if fault is not None:
-            raise SuiteFault(f"a message could not be processed: {fault!r}") from fault
+        for each in (self.recorder, *self.further):
+            admit(each.fault)
