@@ -121,15 +121,16 @@ def _percentiles(axis: Any, points: list[tuple[float, TimeWindow]], step: float,
         _nothing(axis, _untimed(*(window for _, window in points)))
         return
     times = [at for at, _ in known]
-    by_percent = list(zip(*(percentiles_ms(window.delays, (50, 95, 99)) for _, window in known), strict=True))
     # No line is drawn over a time in which nothing was measured.
     gaps = [n for n, (earlier, later) in enumerate(pairwise(times), 1) if later - earlier > _GAP_STEPS * step]
     alone = len(times) == 1 or any(later - earlier == 1 for earlier, later in pairwise([0, *gaps, len(times)]))
     times = _parted(times, gaps)
-    styles = (("p50", BLUE, "-", 2.0), ("p95", GREEN, (0, (4, 1)), 1.6), ("p99", ORANGE, (0, (1, 1)), 1.6))
-    for (name, colour, dash, width), values in zip(styles, by_percent, strict=True):
+    styles = ((50, BLUE, "-", 2.0), (95, GREEN, (0, (4, 1)), 1.6), (99, ORANGE, (0, (1, 1)), 1.6))
+    percents = [percent for percent, *_ in styles]
+    by_percent = zip(*(percentiles_ms(window.delays, percents) for _, window in known), strict=True)
+    for (percent, colour, dash, width), values in zip(styles, by_percent, strict=True):
         axis.plot(
-            times, _parted(values, gaps), color=colour, linestyle=dash, linewidth=width, label=name,
+            times, _parted(values, gaps), color=colour, linestyle=dash, linewidth=width, label=f"p{percent:g}",
             marker="o" if alone else None, markersize=3,
         )  # fmt: skip
     _threshold(axis, limit_ms, f"allowed on average: {limit_ms:g} ms")
