@@ -14,6 +14,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.events import EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.model.faults import FAULTS, UNFINISHED
+from greenlight_gate.rules.isolation import is_leak
 from greenlight_gate.session.loop_thread import together
 from greenlight_gate.session.pace import MadeAnswer, made_at_once, users_at_once
 from greenlight_gate.session.scripted_model import ModelGone
@@ -137,7 +138,7 @@ class Tries:
             mine, second = await together([self._ask(prompt), self._ask_on(theirs, prompt)])
         finally:
             await theirs.close()
-        leaks = [str(finding) for finding in self.recorder.findings if finding.rule.startswith("ISOLATION")]
+        leaks = [str(finding) for finding in self.recorder.findings if is_leak(finding.rule)]
         if leaks:
             return "no", leaks[0]
         if not (mine.has_end and second.has_end):

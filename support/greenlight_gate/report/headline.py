@@ -9,6 +9,7 @@ from greenlight_gate.evidence.attribution import Attributed, only_for
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.findings import Severity
 from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.rules.isolation import is_leak
 from greenlight_gate.rules.registry import gravity
 
 _CANARY = re.compile(r"canary of (?P<owner>.+?), (?P<how>.*)", re.DOTALL)
@@ -37,9 +38,9 @@ class Cause(NamedTuple):
         finding = self.first.finding
         who = finding.user or "A user"
         secret = _CANARY.fullmatch(named(finding.actual))
-        if secret is not None and finding.rule.startswith("ISOLATION"):
+        if secret is not None and is_leak(finding.rule):
             what = f"{who} received {secret['owner']}'s secret ({secret['how']})"
-        elif finding.rule.startswith("ISOLATION"):
+        elif is_leak(finding.rule):
             what = f"{who} received {finding.actual}"
         else:
             what = f"{who} expected {finding.expected}, and got {finding.actual}"

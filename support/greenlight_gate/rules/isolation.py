@@ -35,6 +35,11 @@ class IsolationPair(msgspec.Struct, frozen=True):
         return len(self.own_seen) * (len(self.users) - 1)
 
 
+def is_leak(rule: str) -> bool:
+    """Whether what breaks this rule is that a user received what is another user's."""
+    return rule.startswith("ISOLATION-")
+
+
 def proven(users: Iterable[str], own_canary_seen: Collection[str], rules: Collection[str]) -> tuple[str, ...]:
     """ISOLATION-3: the users for whom the check works; all of them where that rule is not judged.
 

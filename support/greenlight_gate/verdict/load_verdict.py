@@ -1,5 +1,6 @@
 """The criteria that only a load session has. A load never approves a release."""
 
+from collections import Counter
 from typing import Literal
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from greenlight_gate.findings import numbered
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS
+from greenlight_gate.rules.isolation import is_leak
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 
 
@@ -51,8 +53,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def rules(loads: tuple[LoadOfScenario, ...]) -> Criterion:
     """RULES: no findings, except single losses, which SUCCESS judges, and what the generator delayed itself."""
     events = sum(load.summary.events for load in loads)
-    guilty = {offence.finding.rule for load in loads for offence in load.summary.convicting()}
-    said = [f"{rule} ({sum(load.summary.counts[rule] for load in loads)})" for rule in sorted(guilty)]
+    guilty = convicting(loads)
+    said = [f"{rule} ({times})" for rule, times in sorted(guilty.items())]
     excuses = [text for load in loads if (text := excused(load.summary))]
     if not events:
         said, status = ["no event was received"], Status.INCONCLUSIVE
@@ -62,6 +64,16 @@ def rules(loads: tuple[LoadOfScenario, ...]) -> Criterion:
         said, status = ["no findings" if not excuses else "no other findings"], Status.PASSED
     requirement = "Every event of every run was checked, without findings."
     return Criterion("RULES", requirement, "0 findings", "; ".join([*excuses, *said]), events, status)
+
+
+def convicting(loads: tuple[LoadOfScenario, ...]) -> Counter[str]:
+    """The number of findings of each rule that has findings beyond the allowance."""
+    guilty: Counter[str] = Counter()
+    for load in loads:
+        # Sorted, so that the reason is the same in every process.
+        for rule in sorted({offence.finding.rule for offence in load.summary.convicting()}):
+            guilty[rule] += load.summary.counts[rule]
+    return guilty
 
 
 def excused(summary: LoadResult) -> str:
@@ -88,7 +100,9 @@ def isolation(loads: tuple[LoadOfScenario, ...]) -> Criterion | None:
     if not users:
         return None
     seen = sum(load.summary.canaries_seen for load in loads)
-    leaks = {rule: load.summary.counts[rule] for load in loads for rule in load.summary.counts if _is_leak(rule)}
+    leaks: Counter[str] = Counter()
+    for load in loads:
+        leaks.update({rule: times for rule, times in load.summary.counts.items() if is_leak(rule)})
     found = ", ".join(f"{rule} ({times})" for rule, times in sorted(leaks.items())) or "0"
     status = Status.INCONCLUSIVE if seen < users else Status.PASSED
     requirement = "No user receives data of another user, and each received their own."
@@ -127,7 +141,3 @@ def _failures(summary: LoadResult, most: float) -> tuple[Status, str]:
     if not summary.hindered or 100.0 * certain / summary.asked > most:
         return Status.FAILED, measured
     return Status.INCONCLUSIVE, f"{measured}; {summary.hindered}"
-
-
-def _is_leak(rule: str) -> bool:
-    return rule.startswith("ISOLATION")

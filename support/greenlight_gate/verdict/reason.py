@@ -7,9 +7,9 @@ from greenlight_gate.categories import categories_with
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, numbered
 from greenlight_gate.rules.registry import gravity
-from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
+from greenlight_gate.verdict.criteria import Criterion, Status
 from greenlight_gate.verdict.facts import Facts, Ill, ScenarioOutcome, Verdict
-from greenlight_gate.verdict.load_verdict import Workload, excused
+from greenlight_gate.verdict.load_verdict import Workload, convicting, excused
 from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, unexercised
 
 
@@ -75,7 +75,7 @@ def reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts, 
         parts = _open(verdict, [criterion for criterion in criteria if criterion.id not in ("RULES", "PATTERNS")])
         parts[:0] = [f"{seen.pattern}: {seen.measured}" for seen in facts.critical_patterns]
         if facts.findings:
-            parts.insert(0, _first_findings(facts.findings, _counts(facts.loads)))
+            parts.insert(0, _first_findings(facts.findings, convicting(facts.loads)))
         return f"{what}: {'; '.join(parts)}."
     if verdict is Verdict.INCONCLUSIVE:
         return f"{what}: {'; '.join(_open(verdict, criteria))}."
@@ -91,16 +91,6 @@ def reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts, 
         f"{what}: {events:,} events of {runs:,} runs were checked, without findings{but}. Examined: {examined}."
         f"{untimed} A load approves no release."
     )
-
-
-def _counts(loads: tuple[LoadOfScenario, ...]) -> Counter[str]:
-    """The number of findings of each rule that has findings beyond the allowance."""
-    guilty: Counter[str] = Counter()
-    for load in loads:
-        # Sorted, so that the reason is the same in every process.
-        for rule in sorted({offence.finding.rule for offence in load.summary.convicting()}):
-            guilty[rule] += load.summary.counts[rule]
-    return guilty
 
 
 def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:

@@ -6,6 +6,7 @@ from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
+from greenlight_gate.rules.isolation import is_leak
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
 from greenlight_gate.verdict.criteria import Criterion, Status, gaps_of, latency, losses
@@ -124,8 +125,8 @@ def event_latency(facts: Facts) -> Criterion:
 
 def user_isolation(facts: Facts) -> Criterion:
     """ISOLATION: no user received what is another one's, and the check itself worked."""
-    broken = [finding for finding in facts.findings if finding.rule.startswith("ISOLATION")]
-    waived = sum(finding.rule.startswith("ISOLATION") for finding in facts.waived)
+    broken = [finding for finding in facts.findings if is_leak(finding.rule)]
+    waived = sum(is_leak(finding.rule) for finding in facts.waived)
     unproven = [f"{user} in '{relation.name}'" for relation in facts.relations for user in relation.unproven]
     users = max((len(relation.users) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)

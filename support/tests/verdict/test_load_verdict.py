@@ -250,3 +250,11 @@ def test_a_busy_generator_is_told_in_an_approval() -> None:
 )  # fmt: skip
 def test_a_load_in_words(changes: dict[str, Any], said: str) -> None:
     assert str(msgspec.structs.replace(WORKLOAD, **changes)) == said
+
+
+def test_what_several_loads_have_found_is_added_up() -> None:
+    first, second = LoadResult(**{**WHOLE, **found("ISOLATION-1", 2)}), LoadResult(**{**WHOLE, **found("PAIRING-2", 4)})
+    criteria = {each.id: each for each in decide(facts(first, second, first)).criteria}
+
+    assert criteria["RULES"].measured == "ISOLATION-1 (4); PAIRING-2 (4)"
+    assert criteria["ISOLATION"].measured.startswith("ISOLATION-1 (4); ")
