@@ -11,7 +11,7 @@ from typing import NamedTuple
 _BOM = b"\xef\xbb\xbf"
 _CR, _LF = 0x0D, 0x0A
 # The form of nearly all events: an id, a name or neither, and one line of data, all of which end with LF.
-_USUAL = re.compile(rb"(id: [^\n]*\n|event: [^\n]*\n|)data: ([^\n]*)\n\n")
+_USUAL = re.compile(rb"(id: [^\n]*+\n|event: [^\n]*+\n|)data: ([^\n]*+)\n\n")
 _MOST_COMMENTS = 1_024
 # Beyond it the time is years, and a number of any length is slow to read.
 _RETRY_DIGITS = 18
