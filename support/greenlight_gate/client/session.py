@@ -34,6 +34,7 @@ from greenlight_gate.transport.connection_setup import (
     Kept,
     Naming,
     StepRefused,
+    failure_of,
     names_told,
     new_request,
     user_shown,
@@ -205,8 +206,7 @@ class Session(UserConnection):
         self.open = False
         clean = self.recorder.clean
         reason = clean(said(error))
-        status = error.status if isinstance(error, NotOpened | StepRefused) else None
-        in_vain = isinstance(error, TimeoutError) or (isinstance(error, StepRefused) and error.unanswered)
+        status, in_vain = failure_of(error)
         unreachable = isinstance(error, OSError) and error.errno in _UNREACHABLE
         answer = error if isinstance(error, NotOpened) else NotOpened("")
         self.jar.take(answer.headers)

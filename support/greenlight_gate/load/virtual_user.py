@@ -32,7 +32,7 @@ from greenlight_gate.trace import (
     encode_header,
     encode_record,
 )
-from greenlight_gate.transport.connection_setup import StepRefused
+from greenlight_gate.transport.connection_setup import failure_of
 from greenlight_gate.transport.interface import Accepted, Ending, HttpAnswer, NotOpened, Post, Transport
 from greenlight_gate.transport.posting import post_to, transport_to
 
@@ -148,11 +148,10 @@ class VirtualUser:
         """The connection was not opened."""
         if self.gone:
             return
-        status = error.status if isinstance(error, NotOpened | StepRefused) else None
+        status, in_vain = failure_of(error)
         self._n += 1
         # The body may hold whatever was sent, tokens included.
         said = f"HTTP {status}" if status is not None else str(error)
-        in_vain = isinstance(error, TimeoutError) or (isinstance(error, StepRefused) and error.unanswered)
         self.checker.refused(status, said, self._n, unanswered=in_vain)
         self._is_gone()
 

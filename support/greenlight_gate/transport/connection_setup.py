@@ -17,7 +17,7 @@ from greenlight_gate.targets.redactor import proves_identity
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.exchange import BODILESS
-from greenlight_gate.transport.interface import Post
+from greenlight_gate.transport.interface import NotOpened, Post
 from greenlight_gate.transport.posting import given_path, post_to
 from greenlight_gate.transport.two_sockets import EventsSocket
 from greenlight_gate.wire.connecting import ConnectionSpec, EventsSpec, HttpRequest
@@ -39,6 +39,13 @@ class StepRefused(Exception):
         super().__init__(reason)
         self.status = status
         self.unanswered = unanswered
+
+
+def failure_of(error: Exception) -> tuple[int | None, bool]:
+    """Why a connection was not opened: the HTTP status of the answer, if one came, and whether none came in time."""
+    if isinstance(error, StepRefused):
+        return error.status, error.unanswered
+    return error.status if isinstance(error, NotOpened) else None, isinstance(error, TimeoutError)
 
 
 def new_request(spec: Spec) -> str:
