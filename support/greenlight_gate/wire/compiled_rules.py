@@ -5,7 +5,8 @@ fit the types. It is made of fixed text, numbers and repr() literals; no text of
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem
@@ -36,6 +37,7 @@ def all_paths(spec: Spec) -> list[str]:
         found += [*(term.path for term in ignore.when), *ignore.remember.values(), *ignore.gather.values()]
     for _, control in spec.controls:
         found += [*(term.path for term in control.terms), *control.capture.values()]
+        found += control.remember.values()
     for step in spec.steps:
         found += [*(term.path for term in step.expect), *step.capture.values()]
     for answer in spec.answers:
@@ -208,10 +210,13 @@ def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
             due = f"s.due[{index}] and {seen.all(step.expect)}"
             _control(due, "handshake", step.capture, {"step": index}, source)
     for name, control in spec.controls:
-        _control(seen.all(control.terms), name, control.capture, {}, source)
+        _control(seen.all(control.terms), name, control.capture, {}, source, remember=control.remember)
 
 
-def _control(holds: str, name: str, capture: dict[str, str], code: dict[str, int], source: PathSource) -> None:
+def _control(
+    holds: str, name: str, capture: dict[str, str], code: dict[str, int], source: PathSource, *,
+    remember: Mapping[str, str] = MappingProxyType({}),
+) -> None:  # fmt: skip
     source.emit(1, f"if {holds}:")
     source.emit(2, f"got = {code!r}")
     inner = source.branch()
@@ -221,6 +226,9 @@ def _control(holds: str, name: str, capture: dict[str, str], code: dict[str, int
     if name == "handshake":
         source.emit(2, f"if s.due[{code['step']}]: s.due[{code['step']}] -= 1")
         source.emit(2, "s.values.update({k: v for k, v in got.items() if k != 'step'})")
+    for key, path in remember.items():
+        source.emit(2, f"x = {inner.path(path, 2)}")
+        source.emit(2, f"if x is not UNSET and x is not None: s.values[{key!r}] = x")
     source.emit(2, f"s.take(out, Control({name!r}, got))")
     source.emit(2, "return True")
 

@@ -64,10 +64,11 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A frame that belongs to no run: all of `when` must hold; `capture` keeps values by name."""
+    """A frame that belongs to no run: all of `when` must hold; `capture` finds values, `remember` keeps them."""
 
     when: dict[str, str | int | float | bool | dict[str, Any]]
     capture: dict[str, str] = {}
+    remember: dict[str, str] = {}
 
     @property
     def terms(self) -> tuple[Condition, ...]:
@@ -557,6 +558,7 @@ def _captured(spec: Spec) -> frozenset[str]:
     parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.steps, *spec.requests_to_resume)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
     names.update(name for part in parts for name in part.capture)
+    names.update(name for _, control in spec.controls for name in control.remember)
     return frozenset(names)
 
 
