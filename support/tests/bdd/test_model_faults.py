@@ -62,6 +62,7 @@ def test_a_model_that_shows_no_fault_proves_nothing(
             here.connect("Ada")
             faults = ModelFaults(here)
             question = faults.ask_for_long("Ada")
+            assert here.canary("Ada") in question.text
             if not said:
                 faults.wait_until_asked(question)
                 here.wait(question)

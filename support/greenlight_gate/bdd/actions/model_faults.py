@@ -9,7 +9,7 @@ from greenlight_gate.bdd.world.model_calls import owners_in
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.targets.sections import Prompt
+from greenlight_gate.targets.sections import CANARY, Prompt
 
 _NEED = "model"
 # That the backend asks the model at all; see `verdict.session_criteria.scenarios`.
@@ -34,8 +34,8 @@ class ModelFaults:
         answer = world.model_calls.model.script.faulty(fault)
         if answer is None:
             raise NotExercised(f"the script of the model has no answer with the fault {fault}", _NEED)
-        # A text of its own: a fault may come with the first calls for a message only.
-        prompt = Prompt(ask=f"{answer.ask} (Request {uuid.uuid4().hex[:8]}.)")
+        # A text of its own: a fault may come with the first calls for a message only. The canary shows whose it is.
+        prompt = Prompt(ask=f"{answer.ask} (Request {uuid.uuid4().hex[:8]} of {CANARY}.)")
         question = world.ask_freely(user, world.suite.target.asked(prompt, world.canary(user)))
         self.fault_of[question.request] = fault
         return question
