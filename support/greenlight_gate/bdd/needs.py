@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from greenlight_gate.bdd.parameters import TYPES, question
+from greenlight_gate.client.forged_tokens import FORGERIES
 from greenlight_gate.session.pace import what_limits
 from greenlight_gate.session.validation_session import HTTP, RUN_RESUMED, ValidationSession
 
@@ -17,10 +18,16 @@ SEND = "send."
 STRESS = "limits.allow_stress"
 # So many users at once.
 _USERS = "limits.users."
+# An invalid token, by its kind.
+_INVALID = "auth.token."
+# A fault of the scripted model.
+_FAULT = "model."
 
 # (wording of a step, what it needs), in the form of `Target.lacks`, or send.FRAME.
 _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" connects with (?!a valid token)", ("authentication",)),
+    (r", with a token that expires within ", ("auth.obtain",)),
+    (r" connects again with the same token$", ("budgets.token_leeway_s",)),
     (r" with a token that expires | with an expired token, ", ("authentication",)),
     (r" connects with a token that was signed out$", ("logout",)),
     (r"second tab restores |other tab follows |asks to restore | leaves once a tool has started, ", ("resume",)),
@@ -33,10 +40,28 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"client sends a WebSocket ping|client sends \d+ pings |connection stops responding ", ("websocket",)),
     (r" stops the |tries to stop |, and in the first tab twice$", ("stop",)),
     (r" stops it before its first event$", ("early_stop",)),
+    (r" stops the run that has ended$", ("stop_by_message",)),
     (r"question at which the model |keeps the model busy$|each prompt to the model ", ("model",)),
     (r"tries to stop ", ("long_running", f"{SEND}stop")),
-    (r" tries to (stop|approve) .* with ", ("authentication",)),
+    (r" tries to (ask|stop|approve) .* with ", ("authentication",)),
+    (r" tries to ask .* with ", ("start_request",)),
+    (r" tries to stop .* with ", ("stop_request",)),
+    (r" tries to approve .* with ", ("respond_request",)),
+    (r" asks in .*'s conversation\b", ("foreign.start",)),
+    (r" asks to restore .*'s conversation\b", ("foreign.restore",)),
+    (r" tries to stop .*'s run$", ("foreign.stop",)),
+    (r" tries to approve what .* is asked$", ("foreign.respond",)),
+    (r" with the id of .*'s request$", ("request_id",)),
     (r"connection stops responding |sends a heartbeat ", ("heartbeat",)),
+    (r"sends a heartbeat |later than a proxy ends idle connections$", ("announced_heartbeat",)),
+    (r" asks at the same moment:$| \d+ times at the same moment$| begins .* \d+ times$", ("connection.runs",)),
+    (r" on the same connection before it is answered$", ("second_request",)),
+    (r"^the backend is (restarted|killed) ", ("start",)),
+    (r" connection is lost during the handshake$", ("connection.opening",)),
+    (r" the size limit$", ("limits.accepts_message_bytes",)),
+    (r" receives agent_thinking ", ("agent_thinking",)),
+    (r"\bonce (a|its) tool has started\b| receives tool_executing |^the answer shows no tool$", ("tool_executing",)),
+    (r" receives tool_executing .* before | receives the result of each tool$", ("tool_completed",)),
     (r" continue with .* and .* at the same moment$| continues with .* and .* at the same moment$", ("parallel_runs",)),
     (r" behind a proxy that buffers answers$", (HTTP, "unbuffered")),
     (r", which a proxy sends again$", (HTTP, "one_run_per_request")),
@@ -47,7 +72,7 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"^(Redis|PostgreSQL) restarts |^the sign-in service is stopped$", ("services",)),
     (r" (told|tells) the assistant a secret$", ("isolation",)),
     (r" for the soak time$| connect and disconnect \d| leave for good ", ("memory_probe",)),
-    (r"^the users of the stress scale$", (STRESS, "with_tool")),
+    (r"^the users of the stress scale$", (STRESS, f"{_USERS}scale", "with_tool")),
     (r"after a question that needs tools|exactly the size limit|to another question$", ("with_tool",)),
     (r"at a steady rate$| ask for \d+ ms, each with a pause ", ("with_tool",)),
     (r" something to remember, and then ask for it$", ("remember", "recall")),
@@ -58,7 +83,9 @@ _OF_STEPS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r" what the assistant asks$|when the assistant asks$|tries to approve what ", (f"{SEND}respond",)),
 )
 _NEEDED = tuple((re.compile(wording), needs) for wording, needs in _OF_STEPS)
-_CROWD = re.compile(r"(?<! to )(?<! of )\b(\d+) users ")
+_CROWD = re.compile(r"(?<! to )(?<! of )\b(\d+) (?:users|connections of users) ")
+_FAILING = re.compile(r"question at which the model (.+)$")
+_CONNECTS = re.compile(r" connects with (.+)$")
 _QUESTIONS = re.compile("|".join(map(re.escape, sorted(TYPES["Question"].texts, key=len, reverse=True))))
 # The prompt of these steps may be another one.
 _ANY_PROMPT = re.compile(r"token expires during the answer|after a question that needs tools")
@@ -92,6 +119,12 @@ def needs_of(scenario: Any) -> list[str]:
 def _of_sentence(sentence: str) -> Iterator[str]:
     if not _ANY_PROMPT.search(sentence):
         yield from _prompts(sentence)
+    failing = _FAILING.search(sentence)
+    if failing and failing[1] in TYPES["ModelFault"].texts:
+        yield f"{_FAULT}{TYPES['ModelFault'].convert(failing[1])}"
+    connecting = _CONNECTS.search(sentence)
+    if connecting and connecting[1] in FORGERIES:
+        yield f"{_INVALID}{connecting[1]}"
     for found in _CROWD.finditer(sentence):
         yield f"{_USERS}{found[1]}"
     for wording, needs in _NEEDED:
@@ -112,8 +145,15 @@ def lacking(scenario: Any, suite: ValidationSession) -> list[Lack]:
 def _lack(need: str, suite: ValidationSession) -> Lack | None:
     target, profile = suite.target, suite.profile
     if need.startswith(_USERS):
-        limit = what_limits(target.limits, int(need.removeprefix(_USERS)))
+        users = need.removeprefix(_USERS)
+        limit = what_limits(target.limits, suite.plan.scale if users == "scale" else int(users))
         return Lack(limit[0], f"{target.name} {limit[1]}") if limit is not None else None
+    if need.startswith(_INVALID):
+        return _unmakable(need, suite)
+    if need.startswith(_FAULT):
+        fault = need.removeprefix(_FAULT)
+        known = suite.model is None or suite.model.script.faulty(fault) is not None
+        return None if known else Lack("model", f"the script of the model has no answer with the fault {fault}")
     if need.startswith(SEND):
         frame = need.removeprefix(SEND)
         reason = None if profile.can_send(frame) else f"the profile {profile.name} has no [send.{frame}]"
@@ -122,6 +162,15 @@ def _lack(need: str, suite: ValidationSession) -> Lack | None:
     else:
         reason = suite.lacks(need)
     return None if reason is None else Lack(need, reason)
+
+
+def _unmakable(need: str, suite: ValidationSession) -> Lack | None:
+    """Why there is no such invalid token, as far as the tokens of the target are known by now."""
+    kind, persona = need.removeprefix(_INVALID), suite.target.personas[0]
+    honest = suite.access.known_token(persona)
+    if honest is None or FORGERIES[kind](suite.access, persona, honest) is not None:
+        return None
+    return Lack(need, f"{kind} cannot be made for {suite.target.name} (auth)")
 
 
 class Forecast(NamedTuple):

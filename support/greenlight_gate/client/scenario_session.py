@@ -17,7 +17,7 @@ from greenlight_gate.trace import ASKS, SUCCESS, Closed, Expect, Sent
 from greenlight_gate.transport.connection_setup import NOTHING_NAMED, ConnectionSetup, Kept, Naming, new_request
 from greenlight_gate.transport.cookies import CookieJar
 from greenlight_gate.transport.interface import ConnectionEnded
-from greenlight_gate.wire.http_call import call_in, parts_of
+from greenlight_gate.wire.http_call import call_in
 from greenlight_gate.wire.templates import fill
 
 _PINGS_AT_ONCE = 8
@@ -141,14 +141,6 @@ class ScenarioSession(Session):
             if await self._until(lambda: ask.over, self.budgets.silence_s):
                 return True
         return ask is None or ask.run is None
-
-    def sends_beside(self, what: str) -> bool:
-        """Whether a message is an HTTP request of its own that opens no stream, and can be sent from anywhere."""
-        spec = self.profile.spec
-        address = spec.addresses.get(what)
-        if address is None:
-            return what in spec.calls and len(parts_of(spec.send[what])) == 1
-        return spec.connection.by_channel or not address.streams
 
     def shows_token(self, what: str) -> bool:
         """Whether a message that is an HTTP request of its own carries anything that says whose it is."""

@@ -36,6 +36,7 @@ from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, not_observable
+from greenlight_gate.session.conditions import CONDITIONS
 from greenlight_gate.session.embedded_backend import (
     MODEL_URL,
     BackendFailed,
@@ -303,20 +304,25 @@ class ValidationSession:
 
     def lacks(self, need: str) -> str | None:
         """Why `need` is not exercised: the target lacks it, or the profile has no way to do it; None when it is."""
-        if need == RESUME_IN_RUN:
-            ends = self.profile.promises.runs_end_with_connection
-            how = f"the profile {self.profile.name} promises that a run ends with its connection"
-            return f"{how} (runs_end_with_connection): none is in progress when its user is back" if ends else None
-        if need == HTTP:
-            return None if self.target.by_http else f"{self.target.name} is reached over a WebSocket"
-        if need in _PROMISED:
-            return None if getattr(self.profile.promises, need) else f"{self.profile.name} {_PROMISED[need]}"
+        if need in CONDITIONS:
+            return CONDITIONS[need](self.target, self.profile, self.access)
+        if need in (RESUME_IN_RUN, HTTP) or need in _PROMISED:
+            return self._lacks_by_nature(need)
         reason = self.target.lacks(need)
         if reason is None and need == "resume" and not self.profile.spec.can_resume:
             return f"the profile {self.profile.name} has neither [resume] nor [send.restore]"
         if reason is None and need in ("stop", "ping") and not self.profile.can_send(need):
             return f"the profile {self.profile.name} has no [send.{need}]"
         return reason
+
+    def _lacks_by_nature(self, need: str) -> str | None:
+        name, promises = self.profile.name, self.profile.promises
+        if need == HTTP:
+            return None if self.target.by_http else f"{self.target.name} is reached over a WebSocket"
+        if need in _PROMISED:
+            return None if getattr(promises, need) else f"{name} {_PROMISED[need]}"
+        how = f"the profile {name} promises that a run ends with its connection (runs_end_with_connection)"
+        return f"{how}: none is in progress when its user is back" if promises.runs_end_with_connection else None
 
     @property
     def jobs(self) -> int:

@@ -110,6 +110,11 @@ class Access:
         """Whether tokens can be made that have expired or are another user's."""
         return bool(self._secret)
 
+    def known_token(self, persona: Persona) -> str | None:
+        """The token of this user, once one has been obtained: "" where users sign in without one."""
+        obtained = self._obtained.get(persona)
+        return None if obtained is None else obtained[0].token or ""
+
     def expired_token(self, persona: Persona) -> str | None:
         """A token of this user that has expired, where the target gives one."""
         return self._expired.get(persona.name)

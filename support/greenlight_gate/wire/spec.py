@@ -40,7 +40,7 @@ from greenlight_gate.wire.errors import (
     table,
 )
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, OWNED_FIELDS, Fields, constant_id, read_fields
-from greenlight_gate.wire.http_call import HttpCall, read_calls
+from greenlight_gate.wire.http_call import HttpCall, parts_of, read_calls
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
@@ -181,6 +181,13 @@ class Spec(msgspec.Struct, frozen=True):
         address = self.addresses.get(what)
         carrier = [] if address is None else [address.path, address.headers]
         return {name for _, name in names_in([self.send[what], carrier], "")}
+
+    def sends_beside(self, what: str) -> bool:
+        """Whether a message is an HTTP request of its own that opens no stream, and can be sent from anywhere."""
+        address = self.addresses.get(what)
+        if address is None:
+            return what in self.calls and len(parts_of(self.send[what])) == 1
+        return self.connection.by_channel or not address.streams
 
     @property
     def stops_by_closing(self) -> bool:

@@ -15,6 +15,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.needs import Lack, forecast, lacking, needs_of
 from greenlight_gate.bdd.needs_page import PAGE, page, scenarios
 from greenlight_gate.bdd.runner.step_registry import _begun
+from greenlight_gate.session.conditions import CONDITIONS
 from greenlight_gate.session.validation_session import RESUME_IN_RUN
 from greenlight_gate.targets.model import NEEDS
 from greenlight_gate.targets.sections import Limits
@@ -30,12 +31,17 @@ def scenario(*steps: str) -> Any:
     return feature.scenarios[0]
 
 
-def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False, most: int = 50) -> Any:
+def suite(
+    *lacks: str, frames: tuple[str, ...] = (), stress: bool = False, most: int = 50, token: str | None = None
+) -> Any:
     """A session whose target lacks these."""
     return SimpleNamespace(
         lacks=lambda need: f"no {need}" if need in lacks else None,
-        target=SimpleNamespace(name="x", limits=Limits(allow_stress=stress, max_connections=most)),
+        target=SimpleNamespace(name="x", limits=Limits(allow_stress=stress, max_connections=most), personas=(None,)),
+        access=SimpleNamespace(known_token=lambda _: token),
         profile=SimpleNamespace(name="p", can_send=frames.__contains__),
+        plan=SimpleNamespace(scale=25),
+        model=None,
     )
 
 
@@ -46,11 +52,11 @@ def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False, most:
         (["Ada asks a question that needs two tools at once"], ["parallel_tools"]),
         (["the complete answer to a question that takes long is known", "that answer is cut at several places, and its "
           "user reconnects while it is in progress"], ["long_running", "resume", "resume_in_run"]),
-        (["Ada connects with no token"], ["authentication"]),
+        (["Ada connects with no token"], ["auth.token.no token", "authentication"]),
         (["Ada connects with a valid token and receives the right answer"], []),
         (["Ada's connection is lost", "Ada reconnects"], []),
         (["Ada's connection is lost once a tool has started", "Ada reconnects after 5 ms"],
-         ["resume", "resume_in_run"]),
+         ["tool_executing", "resume", "resume_in_run"]),
         (["Ada's client sends a WebSocket ping"], ["websocket"]),
         (["Ada's client sends a ping"], ["ping"]),
         (["Ada's client sends text that is not UTF-8"], ["errors"]),
@@ -58,11 +64,20 @@ def suite(*lacks: str, frames: tuple[str, ...] = (), stress: bool = False, most:
         (["Ada's token expires during the answer to a question that takes several seconds"], []),
         (["all of them reconnect at the same moment and ask again"], []),
         (["Bashir claims Ada's user id and asks a question that needs a tool"], ["with_tool", "send.claim"]),
-        (["Ada asks at the same moment:\n      | question |\n      | a question whose tool fails |"], ["failing_tool"]),
+        (["Ada asks at the same moment:\n      | question |\n      | a question whose tool fails |"],
+         ["connection.runs", "failing_tool"]),
         (["25 users ask at a steady rate"], ["limits.users.25", "with_tool"]),
         (["2 to 8 users have told the assistant a secret"], ["isolation"]),
         (["at least 99 of 100 users are back within 5 seconds"], []),
-        (["the users of the stress scale"], ["limits.allow_stress", "with_tool"]),
+        (["the users of the stress scale"], ["limits.allow_stress", "limits.users.scale", "with_tool"]),
+        (["Ada asks at the same moment:"], ["connection.runs"]),
+        (["Ada stops the run that has ended"], ["stop", "stop_by_message"]),
+        (["Bashir asks in Ada's conversation while a question that takes long is answered there"],
+         ["long_running", "foreign.start"]),
+        (["Ada tries to stop the run with no token"],
+         ["stop", "long_running", "send.stop", "authentication", "stop_request"]),
+        (["the backend is killed once a tool has started"], ["start", "tool_executing"]),
+        (["Ada begins a question at which the model answers 500"], ["model.server_error", "model"]),
     ],
 )  # fmt: skip
 def test_what_sentences_need(steps: list[str], needs: list[str]) -> None:
@@ -76,7 +91,8 @@ def test_every_need_that_an_action_has_by_name_is_known_of_some_scenario() -> No
 
     assert len(asked) > 10
     assert asked - known == set()
-    assert {need for need in known if "." not in need} - {*NEEDS, *OPTIONAL} == set()
+    assert {need for need in known if "." not in need} - {*NEEDS, *OPTIONAL, *CONDITIONS} == set()
+    assert CONDITIONS.keys() <= known
 
 
 @pytest.mark.parametrize("lacks", [(), ("resume",), ("with_tool",)])
@@ -118,3 +134,16 @@ def test_a_crowd_that_the_limits_do_not_allow_is_known_before_it_begins() -> Non
     few, many = (lacking(scenario("25 users ask at a steady rate"), suite(most=most)) for most in (8, 25))
     assert few == [Lack("limits.max_connections", "x allows 8 connections at a time")]
     assert many == []
+
+
+def test_an_invalid_token_that_cannot_be_made_is_known_once_the_target_has_given_one() -> None:
+    each, opaque = scenario("Ada connects with an unsigned token"), "0123456789abcdef"
+    assert lacking(each, suite()) == []
+    found = lacking(each, suite(token=opaque))
+    assert found == [Lack("auth.token.an unsigned token", "an unsigned token cannot be made for x (auth)")]
+
+
+def test_a_fault_that_the_script_of_the_model_has_not_is_known() -> None:
+    each, target = scenario("Ada begins a question at which the model answers 500"), suite()
+    target.model = SimpleNamespace(script=SimpleNamespace(faulty=lambda fault: None))
+    assert lacking(each, target) == [Lack("model", "the script of the model has no answer with the fault server_error")]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from greenlight_gate.bdd.actions.network import Network, where
-from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.resumable_session import ResumableSession
@@ -27,8 +26,8 @@ class BackendRestarts:
     @property
     def backend(self) -> StartedBackend:
         """The backend of the suite. Raises NotExercised if the suite has not started it."""
-        if self.world.suite.own_backend is None:
-            raise NotExercised(f"{self.world.suite.target.name} was not started by the suite, which must not end it")
+        self.world.need("start")
+        assert self.world.suite.own_backend is not None, "what the suite starts is running"
         return self.world.suite.own_backend
 
     def take_away(self, *, kill: bool) -> None:

@@ -18,18 +18,12 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest, after_event
 from greenlight_gate.events import EventKind
 from greenlight_gate.rules.engine.disturbed_answers import TIMES
+from greenlight_gate.session.conditions import ACTS
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Closed, Opened, Sent
 from greenlight_gate.transport.connection_setup import Naming
 
 APPROVAL = "approval"
-_ACTS = {
-    "start": "continue a conversation",
-    "restore": "restore a conversation",
-    "stop": "stop a run",
-    "claim": "send a request with a user id",
-    "respond": "answer what they are asked",
-}
 
 
 def secret_prompt_of(world: World) -> str:
@@ -262,7 +256,7 @@ class ForeignAccess:
             raise NotExercised(f"{owner} has no user id that {user} could claim (`user` of a persona)")
         # With the user's own id, any backend may refuse it.
         if self.world.claim(owner, prompt, owner).answer is None:
-            raise NotExercised(f"{owner} cannot {_ACTS['claim']}, so that a refusal of others shows nothing")
+            raise NotExercised(f"{owner} cannot {ACTS['claim']}, so that a refusal of others shows nothing")
         self.world.claim(user, prompt, owner)
 
     def ask_with_request_id_of(self, owner: str, user: str, prompt: str, *, meanwhile: bool = False) -> None:
@@ -289,8 +283,7 @@ class ForeignAccess:
         Then nothing is tried.
         """
         world, owner = self.world, question.user
-        if "request" not in world.session_of(question).names_sent("start", {}):
-            raise NotExercised(f"the profile {world.suite.profile.name} has no place for the id of a request")
+        world.need("request_id")
         world.wait_for_first_event(question)
         if not question.has_begun():
             raise NotExercised(f"{owner} was not answered, so that no answer could reach {user}")
@@ -328,7 +321,7 @@ class ForeignAccess:
         places = self.world.tab(user).places_for(what, theirs)
         if not places and self._naming(what, user, question) is None:
             name = self.world.suite.profile.name
-            raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS[what]}")
+            raise NotExercised(f"{name} has no place for what is another user's where users {ACTS[what]}")
         mine = [each for each in self.world.questions if each.user == user]
         own = {"thread": {each.thread for each in mine}, "run": {each.run for each in mine}}
         return {place for place in places if theirs[place] is not None and theirs[place] not in own.get(place, ())}
@@ -390,7 +383,7 @@ class ForeignAccess:
     def _require(self, what: str) -> None:
         profile = self.world.suite.profile
         if not profile.can_send(what) and not (what == "restore" and profile.spec.can_resume):
-            raise NotExercised(f"the profile {profile.name} has no frame with which users {_ACTS[what]}")
+            raise NotExercised(f"the profile {profile.name} has no frame with which users {ACTS[what]}")
 
     def prove(self, what: str, owner: str, user: str = "") -> None:
         """The owner does the same with what is theirs. Raises NotExercised if not even that works.
@@ -406,7 +399,7 @@ class ForeignAccess:
             "start": self._continues, "restore": self._restores, "stop": self._stops, "respond": self._approves,
         }  # fmt: skip
         if not ways[what](owner):
-            raise NotExercised(f"{owner} cannot {_ACTS[what]} of their own, so that a refusal of others shows nothing")
+            raise NotExercised(f"{owner} cannot {ACTS[what]} of their own, so that a refusal of others shows nothing")
         self.proven.add((owner, what))
 
     def _continues(self, owner: str) -> bool:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.session.conditions import NO_SIZE_LIMIT
 from greenlight_gate.targets.http_calls import Values
 from greenlight_gate.transport.connection_setup import new_request
 from greenlight_gate.wire.codecs import UndecodableError
@@ -153,10 +154,7 @@ class InvalidMessages:
     @staticmethod
     def _limit(most_bytes: int | None) -> int:
         if most_bytes is None:
-            raise NotExercised(
-                "neither the target file (limits.accepts_message_bytes) nor the backend's greeting says how large a "
-                "message may be"
-            )
+            raise NotExercised(NO_SIZE_LIMIT)
         return most_bytes
 
     @property

@@ -11,6 +11,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 from greenlight_gate.faults.slow_reader import SlowReader
+from greenlight_gate.session.conditions import NO_HEARTBEAT
 
 
 class Liveness:
@@ -66,7 +67,7 @@ class Liveness:
         ready = self.world.tab(user).inbox.control("ready")
         announced_s = ready.values.get("heartbeat_s") if ready is not None else None
         if isinstance(announced_s, bool) or not isinstance(announced_s, int | float) or announced_s <= 0:
-            raise NotExercised("the backend does not announce how often it sends heartbeats")
+            raise NotExercised(NO_HEARTBEAT)
         return announced_s
 
     def reads_slowly(self, user: str, prompt: str, *, bytes_per_s: int, times: int) -> None:

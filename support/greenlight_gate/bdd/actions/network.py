@@ -57,11 +57,7 @@ class Network:
         self.world.call(self._lose_during_handshake(user))
 
     async def _lose_during_handshake(self, user: str) -> None:
-        connecting = self.world.suite.profile.spec.connection
-        if connecting.transport != "websocket" and connecting.opening is None:
-            raise NotExercised(
-                f"a tab of {self.world.suite.profile.name} begins without a request (connection.opening)"
-            )
+        self.world.need("connection.opening")
         connection = self.new_connection(user)
         self.world.sessions.setdefault(user, []).append(connection.session)
         await connection.proxy.start()

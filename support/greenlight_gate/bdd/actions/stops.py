@@ -137,8 +137,7 @@ class Stops:
         """Sends a stop of a run that has ended, which the backend may refuse, and waits until it was read."""
         self._need_stop()
         self.world.wait(question)
-        if self.world.suite.profile.spec.stops_by_closing:
-            raise NotExercised("a stop closes the stream of an answer, and that of this answer has ended")
+        self.world.need("stop_by_message")
         if not self.world.is_connected(question):
             raise NotExercised(
                 f"the connection ended with the answer to {question.text!r}: nothing can be stopped on it"

@@ -12,6 +12,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.needs import lacking
 from greenlight_gate.bdd.runner.own_suite import is_own_step
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.events import EventKind
 from greenlight_gate.rules.own import OWN_STEP
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.model import NEEDS
@@ -78,7 +79,7 @@ def _begun(context: Any, step: Step, plain_run: Run) -> None:
     if step is next(iter(context.scenario.all_steps)):
         lack = next(iter(lacking(context.scenario, context.world.suite)), None)
         if lack is not None:
-            raise NotExercised(lack.reason, lack.need if lack.need in {*NEEDS, *OPTIONAL} else "")
+            raise NotExercised(lack.reason, lack.need if lack.need in {*NEEDS, *OPTIONAL, *EventKind} else "")
     plain_run(context)
 
 

@@ -190,12 +190,8 @@ class ScenarioRequests(Users):
 
         Where the wire has one request at a time, the second may be refused, or answered later.
         """
-        self.need(prompt)
+        self.need(prompt, "second_request")
         first, profile = self.asking(user), self.suite.profile
-        if profile.spec.connection.runs == "one":
-            raise NotExercised(f"a connection of {profile.name} answers a single request (connection.runs)")
-        if not profile.spec.tells_runs_apart:
-            raise NotExercised(f"events of {profile.name} do not say which of two requests they answer")
         self.wait_for_first_event(first)
         if first.over:
             raise NotExercised(f"{first.text!r} was answered before a second request could be sent")
@@ -290,11 +286,9 @@ class ScenarioRequests(Users):
 
     def _one_at_a_time(self, tabs: Sequence[tuple[str, int]]) -> None:
         """Raises NotExercised for parallel requests on a connection that does not accept them."""
-        name = self.suite.profile.name
         for place in tabs:
-            alone = self.suite.profile.spec.connection.runs == "many" or tabs.count(place) == 1
-            if not alone or _is_busy(self.tab(*place)):
-                raise NotExercised(f"a connection of {name} answers one request at a time (connection.runs)")
+            if tabs.count(place) > 1 or _is_busy(self.tab(*place)):
+                self.need("connection.runs")
 
     # Waiting, stopping and restoring -----------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from greenlight_gate.client.scenario_session import ScenarioSession
 from greenlight_gate.events import EventKind
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.session.conditions import CONDITIONS
 from greenlight_gate.session.jobs import users_of
 from greenlight_gate.session.loop_thread import SuiteFault, admit, together
 from greenlight_gate.session.pace import users_at_once, what_limits
@@ -207,7 +208,7 @@ class Users:
         for need in needs:
             reason = self.suite.lacks(need)
             if reason is not None:
-                raise NotExercised(reason, need)
+                raise NotExercised(reason, "" if need in CONDITIONS else need)
 
     @property
     def budgets(self) -> TimeBudgets:
