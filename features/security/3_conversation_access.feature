@@ -53,7 +53,7 @@ Feature: A user has no access to another user's conversation
 
     Example: Approving what another user is asked is refused
       Given Ada and Bashir are each in a conversation of their own
-      When Ada asks a question that needs no tool
+      When Ada begins a question that needs no tool
       And Bashir tries to approve what Ada is asked
       And Ada denies what the assistant asks
       Then Bashir is refused, or served without Ada's data

@@ -239,7 +239,11 @@ class ForeignAccess:
                 raise Unmet("REFUSAL-2", f"{owner}'s run completed at once after {user} tried to stop it")
 
     def answer_for(self, owner: str, user: str) -> None:
-        """The user approves what another user is asked, who has approved such a request before."""
+        """The user approves what another user is asked, who has approved such a request before.
+
+        A connection may answer one request at a time, so that what the owner has asked until now ends first.
+        """
+        self.world.wait(self.world.asking(owner))
         self.prove("respond", owner)
         self.world.ask(owner, APPROVAL)
         question = self.approvals.asked(owner)
