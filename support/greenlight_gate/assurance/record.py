@@ -156,7 +156,8 @@ class ProofSearch:
         self._path = path
         self._within_s = within_s
         self._ended = threading.Event()
-        before = RecordedProofs() if again else read(path)
+        self._again = again
+        before = read(path)
         self._scenarios = {
             name: fails for name, fails in before.scenarios.items()
             if name in self.known and fails.digest == digest_of(self.known[name])
@@ -182,6 +183,8 @@ class ProofSearch:
         Also what was found before the time was over, or before the search was interrupted (KeyboardInterrupt), is
         written.
         """
+        if self._again:
+            self._forget(beginnings or ("",))
         stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
         crowded = [name for name in self.known if _crowded(name)]
         quick = [name for name in self.known if name not in stack and name not in crowded]
@@ -204,6 +207,14 @@ class ProofSearch:
             )
             self._path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return record
+
+    def _forget(self, beginnings: tuple[str, ...]) -> None:
+        """Forgets what is recorded of these scenarios; of all, also what was searched for in vain."""
+        self._scenarios = {name: each for name, each in self._scenarios.items() if not name.startswith(beginnings)}
+        self._assertions = {
+            id_: each for id_, each in self._assertions.items() if not each.scenario.startswith(beginnings)
+        }  # fmt: skip
+        self._in_vain = self._in_vain if any(beginnings) else {}
 
     def _search_all(self, names: Sequence[str], at_once: int, until: float) -> None:
         """Search in all of these scenarios. If it cannot end in time, or is interrupted, the sessions are ended."""

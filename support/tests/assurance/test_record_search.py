@@ -51,6 +51,18 @@ def test_a_search_ends_when_its_time_is_over(tmp_path: Path) -> None:
     assert (read(path).scenarios, read(path).in_vain) == ({}, {})
 
 
+def test_what_is_recorded_of_other_scenarios_stays(tmp_path: Path) -> None:
+    path = tmp_path / "recorded.json"
+    path.write_bytes((suite_root() / "support/greenlight_gate/assurance/recorded.json").read_bytes())
+    before = read(path)
+    subprocess.run(
+        [*COMMAND, "--to", str(path), "--minutes", "0", FIRST],
+        check=False, capture_output=True, text=True, cwd=suite_root(), timeout=120,
+    )  # fmt: skip
+    assert before.scenarios.keys() - read(path).scenarios.keys() == {FIRST}
+    assert read(path).in_vain == before.in_vain
+
+
 def test_what_was_searched_for_in_vain_is_not_searched_for_again(tmp_path: Path) -> None:
     path = tmp_path / "recorded.json"
     path.write_bytes((suite_root() / "support/greenlight_gate/assurance/recorded.json").read_bytes())
