@@ -36,6 +36,11 @@ def asks_model(model: RunningModel, asking: Callable[[str], str]) -> Act:
     return door
 
 
+def scripted(model: RunningModel) -> str:
+    """The lines of a target file whose backend asks this model."""
+    return f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
+
+
 def ask(port: int, *texts: str) -> None:
     """Asks with these messages of the user."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
@@ -56,30 +61,30 @@ def ask(port: int, *texts: str) -> None:
 def test_a_model_that_shows_no_fault_proves_nothing(
     tmp_path: Path, asking: Callable[[str], str], said: str, need: str
 ) -> None:
-    with served(load_script("reference")) as model:
-        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
-        with world(tmp_path, asks_model(model, asking), more=more) as here:
-            here.connect("Ada")
-            faults = ModelFaults(here)
-            question = faults.ask_for_long("Ada")
-            assert here.canary("Ada") in question.text
-            if not said:
-                faults.wait_until_asked(question)
-                here.wait(question)
-                assert faults.failed("Ada") is question
-                return
-            for look in (lambda: faults.wait_until_asked(question), lambda: faults.failed("Ada")):
-                with pytest.raises(NotExercised, match=said) as caught:
-                    look()
-                assert caught.value.need == need
+    with (
+        served(load_script("reference")) as model,
+        world(tmp_path, asks_model(model, asking), more=scripted(model)) as here,
+    ):
+        here.connect("Ada")
+        faults = ModelFaults(here)
+        question = faults.ask_for_long("Ada")
+        assert here.canary("Ada") in question.text
+        if not said:
+            faults.wait_until_asked(question)
+            here.wait(question)
+            assert faults.failed("Ada") is question
+            return
+        for look in (lambda: faults.wait_until_asked(question), lambda: faults.failed("Ada")):
+            with pytest.raises(NotExercised, match=said) as caught:
+                look()
+            assert caught.value.need == need
 
 
 def test_a_model_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
     with contextlib.ExitStack() as serving:
         model = serving.enter_context(served(load_script("reference")))
-        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
         gone = pytest.raises(ModelGone, match=r"^Suite fault: expected the calls of a scripted model at http")
-        with gone, world(tmp_path, does.conversation(does.rightly), more=more) as here:
+        with gone, world(tmp_path, does.conversation(does.rightly), more=scripted(model)) as here:
             here.connect("Ada")
             here.wait(here.ask("Ada", "with_tool"))
             serving.close()
@@ -101,8 +106,7 @@ def test_a_call_may_be_that_of_a_scenario_beside_this_one_which_has_ended(tmp_pa
         return door
 
     with served(load_script("reference")) as model:
-        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
-        with world(tmp_path, together(model), more=more) as here:
+        with world(tmp_path, together(model), more=scripted(model)) as here:
             other = World(here.suite, "functional/b.feature:1", 2)
             for each, user in ((other, "Ada"), (here, "Bashir")):
                 each.connect(user)
@@ -136,8 +140,7 @@ def test_a_call_for_the_unended_run_of_an_earlier_scenario_is_none_of_this_one(t
         return door
 
     with served(load_script("reference")) as model:
-        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
-        with world(tmp_path, late(model), more=more) as here:
+        with world(tmp_path, late(model), more=scripted(model)) as here:
             here.suite.worlds.discard(here)  # no scenario runs beside the two
             earlier = World(here.suite, "functional/b.feature:1", 2)
             earlier.connect("Ada")
@@ -170,8 +173,7 @@ def test_a_call_for_what_is_asked_in_another_users_conversation_is_none_of_its_o
         return door
 
     with served(load_script("reference")) as model:
-        more = f'\n[model]\nscript = "reference"\nurl = "http://127.0.0.1:{model.port}/v1"\n'
-        with world(tmp_path, together(model), more=more) as here:
+        with world(tmp_path, together(model), more=scripted(model)) as here:
             for user in ("Ada", "Bashir"):
                 here.connect(user)
             question = here.ask("Ada", "with_tool")
