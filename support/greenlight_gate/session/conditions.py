@@ -45,9 +45,13 @@ def _several_requests(target: Target, profile: Profile, access: Access) -> str |
 def _second_request(target: Target, profile: Profile, access: Access) -> str | None:
     if profile.spec.connection.runs == "one":
         return f"a connection of {profile.name} answers a single request (connection.runs)"
-    if not profile.spec.tells_runs_apart:
-        return f"events of {profile.name} do not say which of two requests they answer"
-    return None
+    return _told_apart(profile)
+
+
+def _told_apart(profile: Profile) -> str | None:
+    if profile.spec.tells_runs_apart:
+        return None
+    return f"events of {profile.name} do not say which of two requests they answer"
 
 
 def _own_backend(target: Target, profile: Profile, access: Access) -> str | None:
@@ -151,6 +155,10 @@ def _sent_alone(what: str, does: str) -> "Condition":
     return condition
 
 
+def _question_sent_alone(target: Target, profile: Profile, access: Access) -> str | None:
+    return _sent_alone("start", "asks")(target, profile, access) or _told_apart(profile)
+
+
 Condition = Callable[[Target, Profile, Access], str | None]
 CONDITIONS: Mapping[str, Condition] = MappingProxyType({
     "connection.runs": _several_requests,
@@ -162,7 +170,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType({
     "auth.obtain": _short_tokens,
     "budgets.token_leeway_s": _known_leeway,
     "stop_by_message": _stop_after_the_end,
-    "start_request": _sent_alone("start", "asks"),
+    "start_request": _question_sent_alone,
     "stop_request": _sent_alone("stop", "stops runs"),
     "respond_request": _sent_alone("respond", "answers what users are asked"),
     "request_id": _request_id,

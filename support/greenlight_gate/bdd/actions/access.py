@@ -116,9 +116,6 @@ class AccessAttempts:
         """
         world = self.world
         self._must_show_token(user, "start", "asks", prompt)
-        profile = world.suite.profile
-        if not profile.spec.tells_runs_apart:
-            raise NotExercised(f"events of {profile.name} do not say which of two requests they answer")
         token = world.call(self._invalid_token(user, kind))
         question = world.ask(user, prompt)
         world.wait(question)
